@@ -1,0 +1,96 @@
+//! The one transition table of a conversion's status.
+//!
+//! Status is the fold of the history: nothing sets it but an appended change that this table allows.
+
+/// Of a conversion only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    Pending,
+    Approved,
+    Rejected,
+}
+
+impl Status {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Approved, Self::Rejected];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// Who moves a conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// An advertiser's server, with a token.
+    Sender,
+    /// A person, or a key that acts for one, in the admin API.
+    Operator,
+    /// A rule of ours, such as the attribution window.
+    System,
+}
+
+impl Party {
+    pub const ALL: [Self; 3] = [Self::Sender, Self::Operator, Self::System];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Operator => "operator",
+            Self::System => "system",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|party| party.as_str() == text)
+    }
+}
+
+/// How long after its own rejection a sender may undo it: 30 days.
+pub const SENDER_UNDO_SECONDS: i64 = 30 * 24 * 3600;
+
+/// What the table says to a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    Allowed,
+    /// Nothing would change.
+    Same,
+    /// Already rejected by the sender: the new reason replaces the old one.
+    ReplacesReason,
+    /// Already rejected by somebody else: the sender's reason is kept beside it.
+    AddsReason,
+    Forbidden,
+}
+
+/// May `party` move a conversion from `from` to `to`?
+/// `rejected_by` says who holds a rejected one; it is not looked at for the others.
+pub const fn transition(from: Status, rejected_by: Option<Party>, to: Status, party: Party) -> Move {
+    match (from, to) {
+        (Status::Pending, Status::Pending) | (Status::Approved, Status::Approved) => Move::Same,
+        (Status::Pending | Status::Approved, Status::Rejected) | (Status::Pending, Status::Approved) => match party {
+            Party::Sender | Party::Operator => Move::Allowed,
+            Party::System => Move::Forbidden,
+        },
+        (Status::Approved, Status::Pending) | (Status::Rejected, Status::Pending) => match party {
+            Party::Operator => Move::Allowed,
+            Party::Sender | Party::System => Move::Forbidden,
+        },
+        (Status::Rejected, Status::Approved) => match (party, rejected_by) {
+            (Party::Operator, _) | (Party::Sender, Some(Party::Sender)) => Move::Allowed,
+            (Party::Sender, Some(Party::Operator | Party::System) | None) | (Party::System, _) => Move::Forbidden,
+        },
+        (Status::Rejected, Status::Rejected) => match (party, rejected_by) {
+            (Party::Sender, Some(Party::Sender)) | (Party::Operator, Some(Party::Operator)) => Move::ReplacesReason,
+            (Party::Sender, Some(Party::Operator | Party::System) | None) => Move::AddsReason,
+            (Party::Operator, Some(Party::Sender | Party::System) | None) => Move::ReplacesReason,
+            (Party::System, _) => Move::Same,
+        },
+    }
+}

@@ -4,3 +4,6 @@
 
 /// Nouns and rules, pure.
 pub mod domain;
+
+/// The real clock and the real chance.
+pub mod system;

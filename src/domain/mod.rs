@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod code;
+mod crockford;
 pub mod ids;
 pub mod inbound;
 pub mod keyring;
@@ -13,4 +14,5 @@ pub mod money;
 pub mod privacy;
 pub mod secure_token;
 pub mod status;
+pub mod test_link;
 pub mod transaction_id;

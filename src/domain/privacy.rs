@@ -135,6 +135,19 @@ mod tests {
         assert_eq!(hash_email(&keyring, "john"), None);
     }
 
+    /// Stored hashes are looked up for years: whoever breaks this test makes people unfindable.
+    #[test]
+    fn a_hash_of_today_is_a_hash_of_ever() {
+        let hex = |hash: PersonalHash| hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let keyring = keyring();
+        assert_eq!(
+            hash_email(&keyring, "john@example.com").map(hex).as_deref(),
+            Some("2e00b5a249a3a348d861c1e335f319b0")
+        );
+        assert_eq!(hex(hash_address(&keyring, address("203.0.113.9"))), "f8a23de3cb8db2639fc0db301992e704");
+        assert_eq!(hex(hash_device(&keyring, "Ab-1")), "7219c87e62fcb86952b2ecd969da911a");
+    }
+
     #[test]
     fn an_address_is_cut_to_24_or_48_bits() {
         for (full, masked) in [

@@ -200,7 +200,7 @@ impl Malformed {
             Self::Mistyped => {
                 "The transaction id has the right length, but at least one character is wrong.".to_owned()
             }
-            Self::Foreign => "This is no transaction id of this server.".to_owned(),
+            Self::Foreign => "This is no transaction id of this server, or its beginning was changed.".to_owned(),
         }
     }
 }
@@ -357,6 +357,15 @@ mod tests {
         assert_eq!(bytes[0], 0);
         assert_eq!(bytes[1..6], NOW.millis_since(EPOCH).to_be_bytes()[3..]);
         assert_eq!(EPOCH.to_string(), "2025-01-01T00:00:00Z");
+    }
+
+    /// Ids are out in the world for ever: whoever breaks this test breaks every conversion under way.
+    #[test]
+    fn an_id_of_today_is_an_id_of_ever() {
+        let keyring = keyring();
+        let (_, unsealed) = TransactionId::open("006y7bf8fenh7qt2x3kjjn52rxv12kjktqp6rjwa", &keyring).unwrap();
+        assert_eq!((unsealed.offer, unsealed.publisher), (offer(42), publisher(7)));
+        assert_eq!(mint(&keyring).to_string(), "006y7bf8fenh7qt2x3kjjn52rxv12kjktqp6rjwa");
     }
 
     #[test]

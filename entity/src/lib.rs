@@ -1,1 +1,26 @@
-//! Rows.
+//! ROWS AS THE DATABASE HAS THEM: one SeaORM entity a table, raw column types.
+//!
+//! Only `store` may import this crate: a row type never leaves it. Instants are milliseconds since 1970,
+//! money is millionths, words are the `as_str` of their domain type. `tests/it/entity_matches_migration.rs`
+//! holds every entity to the migrated database on both engines.
+
+pub mod advertiser;
+pub mod audit_event;
+pub mod click;
+pub mod config_version;
+pub mod conversion;
+pub mod conversion_change;
+pub mod conversion_extra;
+pub mod conversion_key;
+pub mod offer;
+pub mod offer_publisher;
+pub mod operator;
+pub mod parked_rejection;
+pub mod publisher;
+pub mod publisher_rate;
+pub mod receipt;
+pub mod rollup;
+pub mod secure_token;
+pub mod session;
+pub mod setting;
+pub mod tracking_domain;

@@ -1,1 +1,19 @@
-//! History.
+//! HISTORY: how the schema came to be, one file a step.
+//!
+//! Never imports `entity` or the server: a step must mean the same for ever, whatever they become. To add a
+//! step: a file `mNNNN_what.rs` that says why and whether the old binary may run during it, and a line below.
+//! sea-orm-migration takes no lock between servers: `store::connect` wraps it in one.
+
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+mod m0001_round_trip;
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_round_trip::Migration)]
+    }
+}

@@ -3,16 +3,30 @@
 //! Everything here is a value or a pure function. To add a rule: write it here as a function over values,
 //! with a table test beside it; `intake` gathers the facts for it and `store` keeps what it says.
 
+pub mod advertiser;
+pub mod click;
 pub mod clock;
 pub mod code;
 mod crockford;
+pub mod conversion;
+pub mod conversion_key;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod ids;
 pub mod inbound;
 pub mod keyring;
 pub mod macros;
 pub mod money;
+pub mod offer;
+pub mod operator;
+pub mod pricing;
 pub mod privacy;
+pub mod publisher;
+pub mod receipt;
+pub mod screening;
 pub mod secure_token;
+pub mod snapshot;
 pub mod status;
 pub mod test_link;
+pub mod tracking_domain;
 pub mod transaction_id;

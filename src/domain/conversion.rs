@@ -1,0 +1,304 @@
+//! A conversion and its history.
+//!
+//! Status is the fold of the history and figures are the fold of conversions: everything that moves a
+//! conversion goes through [`Conversion::record`] and [`Conversion::apply`], which return the change to append.
+
+use super::clock::Timestamp;
+use super::ids::{ChangeId, ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
+use super::money::{Currency, Micros};
+use super::offer::words;
+use super::privacy::{PrivateAddress, PrivateEmail};
+use super::status::{Party, Status};
+use super::transaction_id::TransactionId;
+
+words!(
+    /// How a conversion came in.
+    Source { Postback = "postback", Clickless = "clickless", ImagePixel = "image_pixel" }
+);
+words!(
+    /// Why a conversion waits: a closed list. None where a sender or an operator said Pending.
+    PendingReason {
+        ManualApproval = "manual_approval",
+        PublisherInactive = "publisher_inactive",
+        AmountMissing = "amount_missing",
+        AmountUnreadable = "amount_unreadable",
+        CurrencyUnresolved = "currency_unresolved",
+        PayoutOverCeiling = "payout_over_ceiling",
+        PixelUnconfirmed = "pixel_unconfirmed",
+    }
+);
+words!(
+    /// What an entry of the history is.
+    ChangeKind {
+        Recorded = "recorded",
+        /// A postback confirmed a pixel conversion.
+        Confirmed = "confirmed",
+        Rejected = "rejected",
+        /// Already rejected: the reason was replaced, or the advertiser's was added beside it.
+        ReasonChanged = "reason_changed",
+        StatusChanged = "status_changed",
+        /// Back from Rejected.
+        Reinstated = "reinstated",
+        /// Money changed, the status did not.
+        Amended = "amended",
+    }
+);
+
+/// The reason of a conversion that came after its attribution window.
+pub const OUTSIDE_WINDOW: &str = "outside_window";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    pub id: ConversionId,
+    pub transaction_id: TransactionId,
+    /// 0 is the base conversion.
+    pub event_number: i32,
+    pub source: Source,
+    pub status: Status,
+    pub pending_reason: Option<PendingReason>,
+    pub rejection_reason: Option<String>,
+    /// Who holds it rejected; none unless it is.
+    pub rejected_by: Option<Party>,
+    /// The advertiser's reason beside that of whoever rejected first.
+    pub advertiser_reason: Option<String>,
+    pub offer: OfferId,
+    pub publisher: PublisherId,
+    pub order_id: Option<String>,
+    pub external_transaction_id: Option<String>,
+    pub sub_ids: [Option<String>; 6],
+    pub adv_sub_ids: [Option<String>; 6],
+    pub session_time_seconds: Option<i32>,
+    pub conversion_ip: Option<PrivateAddress>,
+    pub user_agent: Option<String>,
+    pub device_id: Option<String>,
+    pub email: Option<PrivateEmail>,
+    pub money: Money,
+    /// Amounts as sent, where the offer did not accept them.
+    pub reported: Reported,
+    /// Recorded from the sealed id alone: the click's row was not there.
+    pub click_pending: bool,
+    /// In no figure.
+    pub is_test: bool,
+    pub token: Option<TokenId>,
+    /// When a postback confirmed a pixel conversion.
+    pub confirmed_at: Option<Timestamp>,
+    pub clicked_at: Option<Timestamp>,
+    /// When the request arrived; the conversion counts in this instant's bucket.
+    pub converted_at: Timestamp,
+    pub recorded_at: Timestamp,
+    pub status_changed_at: Timestamp,
+    /// Also the number of its last change; 0 before it is recorded.
+    pub version: i32,
+}
+
+/// Money as counted, in the offer's currency. An amount is none while it is unresolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Money {
+    pub currency: Currency,
+    pub revenue: Option<Micros>,
+    pub payout: Option<Micros>,
+    /// The basket.
+    pub purchase_value: Option<Micros>,
+}
+
+/// Money as sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    pub revenue: Option<Micros>,
+    pub payout: Option<Micros>,
+    /// Only where it is not the offer's.
+    pub currency: Option<Currency>,
+}
+
+/// Who and when, for one entry of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub party: Party,
+    /// The opaque id of the token, operator or key; `system` for a rule of ours.
+    pub actor: String,
+    pub receipt: Option<ReceiptId>,
+    pub at: Timestamp,
+    pub note: Option<String>,
+}
+
+/// One entry of a conversion's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub id: ChangeId,
+    pub conversion: ConversionId,
+    /// 1 is its recording.
+    pub number: i32,
+    pub kind: ChangeKind,
+    pub author: Author,
+    pub from: Option<Status>,
+    pub to: Status,
+    pub reason: Option<String>,
+    pub revenue_before: Option<Micros>,
+    pub revenue_after: Option<Micros>,
+    pub payout_before: Option<Micros>,
+    pub payout_after: Option<Micros>,
+    pub currency: Currency,
+}
+
+/// What a conversion becomes; fields that are none stay as they are.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    pub kind: ChangeKind,
+    pub to: Status,
+    pub pending_reason: Option<PendingReason>,
+    /// For Rejected: the reason that holds. For [`ChangeKind::ReasonChanged`] beside another's: see `beside`.
+    pub reason: Option<String>,
+    /// The reason is kept beside the one that holds.
+    pub beside: bool,
+    pub money: Option<(Money, Reported)>,
+}
+
+/// What one conversion adds to its 15-minute bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub clicks: i64,
+    pub conversions: i64,
+    pub approved: i64,
+    pub pending: i64,
+    pub rejected: i64,
+    /// Of approved conversions.
+    pub revenue: Micros,
+    /// Of approved conversions.
+    pub payout: Micros,
+}
+
+impl Conversion {
+    /// The first entry of its history. Call once, on a conversion whose version is 0.
+    pub fn record(&mut self, id: ChangeId, author: Author) -> Change {
+        self.version = 1;
+        self.status_changed_at = author.at;
+        Change {
+            id,
+            conversion: self.id,
+            number: 1,
+            kind: ChangeKind::Recorded,
+            from: None,
+            to: self.status,
+            reason: self.standing_reason(),
+            revenue_before: None,
+            revenue_after: self.money.revenue,
+            payout_before: None,
+            payout_after: self.money.payout,
+            currency: self.money.currency,
+            author,
+        }
+    }
+
+    /// Moves it and returns the entry to append. Whether the move is allowed was decided by `status::transition`.
+    pub fn apply(&mut self, id: ChangeId, transition: Transition, author: Author) -> Change {
+        let before = (self.status, self.money);
+        let reason = transition.reason.clone();
+        if transition.beside {
+            self.advertiser_reason = transition.reason;
+        } else {
+            self.settle_status(&transition, author.party);
+        }
+        if let Some((money, reported)) = transition.money {
+            self.money = money;
+            self.reported = reported;
+        }
+        if before.0 != self.status {
+            self.status_changed_at = author.at;
+        }
+        self.version = self.version.saturating_add(1);
+        Change {
+            id,
+            conversion: self.id,
+            number: self.version,
+            kind: transition.kind,
+            from: Some(before.0),
+            to: self.status,
+            reason,
+            revenue_before: before.1.revenue,
+            revenue_after: self.money.revenue,
+            payout_before: before.1.payout,
+            payout_after: self.money.payout,
+            currency: self.money.currency,
+            author,
+        }
+    }
+
+    fn settle_status(&mut self, transition: &Transition, party: Party) {
+        self.status = transition.to;
+        self.pending_reason = transition.pending_reason;
+        match transition.to {
+            Status::Rejected => {
+                if self.rejected_by == Some(Party::Sender) && party != Party::Sender {
+                    self.advertiser_reason = self.rejection_reason.take();
+                }
+                self.rejection_reason.clone_from(&transition.reason);
+                self.rejected_by = Some(party);
+            }
+            Status::Approved | Status::Pending => {
+                self.rejection_reason = None;
+                self.rejected_by = None;
+                self.advertiser_reason = None;
+            }
+        }
+    }
+
+    /// What the first entry of the history says beside the status.
+    fn standing_reason(&self) -> Option<String> {
+        match self.status {
+            Status::Rejected => self.rejection_reason.clone(),
+            Status::Pending => self.pending_reason.map(|reason| reason.as_str().to_owned()),
+            Status::Approved => None,
+        }
+    }
+
+    /// A pixel conversion that no postback has confirmed yet.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.source == Source::ImagePixel && self.confirmed_at.is_none()
+    }
+
+    /// What it adds to its bucket; nothing for a test.
+    pub fn figures(&self) -> Figures {
+        if self.is_test {
+            return Figures::default();
+        }
+        let counted = Figures { conversions: 1, ..Figures::default() };
+        match self.status {
+            Status::Pending => Figures { pending: 1, ..counted },
+            Status::Rejected => Figures { rejected: 1, ..counted },
+            Status::Approved => Figures {
+                approved: 1,
+                revenue: self.money.revenue.unwrap_or_default(),
+                payout: self.money.payout.unwrap_or_default(),
+                ..counted
+            },
+        }
+    }
+}
+
+impl Figures {
+    pub const CLICK: Self = Self {
+        clicks: 1,
+        conversions: 0,
+        approved: 0,
+        pending: 0,
+        rejected: 0,
+        revenue: Micros::ZERO,
+        payout: Micros::ZERO,
+    };
+
+    /// Adds `other`, times `sign` (1 or −1). Sums stay at the end of their range rather than wrapping.
+    pub fn add(&mut self, other: Self, sign: i64) {
+        let sum = |a: i64, b: i64| a.saturating_add(b.saturating_mul(sign));
+        self.clicks = sum(self.clicks, other.clicks);
+        self.conversions = sum(self.conversions, other.conversions);
+        self.approved = sum(self.approved, other.approved);
+        self.pending = sum(self.pending, other.pending);
+        self.rejected = sum(self.rejected, other.rejected);
+        self.revenue = Micros::from_i64(sum(self.revenue.as_i64(), other.revenue.as_i64()));
+        self.payout = Micros::from_i64(sum(self.payout.as_i64(), other.payout.as_i64()));
+    }
+
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}

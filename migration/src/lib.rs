@@ -4,8 +4,8 @@
 //! step: a file `mNNNN_what.rs` that says why and whether the old binary may run during it, and a line below.
 //! sea-orm-migration takes no lock between servers: `store::connect` wraps it in one.
 
-pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 use sea_orm_migration::{MigrationTrait, async_trait};
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 mod m0001_round_trip;
 

@@ -141,7 +141,7 @@ pub struct Change {
 }
 
 /// What a conversion becomes; fields that are none stay as they are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
     pub kind: ChangeKind,
     pub to: Status,

@@ -25,7 +25,10 @@ const TRANSACTION_LEAD: usize = 11;
 impl ConversionKey {
     /// O, of a click's transaction.
     pub fn order(offer: OfferId, transaction: &TransactionId, event: i32, order_id: &str) -> Self {
-        let hash = digest("roundtrip key O", &[&number(offer.number()), transaction.as_bytes(), &number(event), order_id.as_bytes()]);
+        let hash = digest(
+            "roundtrip key O",
+            &[&number(offer.number()), transaction.as_bytes(), &number(event), order_id.as_bytes()],
+        );
         Self::of_transaction(b'O', transaction, &hash[..16])
     }
 

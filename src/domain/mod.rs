@@ -7,9 +7,9 @@ pub mod advertiser;
 pub mod click;
 pub mod clock;
 pub mod code;
-mod crockford;
 pub mod conversion;
 pub mod conversion_key;
+mod crockford;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod ids;

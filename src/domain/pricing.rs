@@ -55,8 +55,7 @@ pub fn price(offer: &Offer, publisher: PublisherId, source: Source, wire: &WireA
         pricing.holds.push(PendingReason::PayoutOverCeiling);
     }
     let reported = pricing.reported(foreign);
-    let money =
-        Money { currency: offer.currency, revenue, payout, purchase_value: readable(&wire.purchase_value) };
+    let money = Money { currency: offer.currency, revenue, payout, purchase_value: readable(&wire.purchase_value) };
     Ok(Priced { money, reported, holds: pricing.holds, warnings: pricing.warnings })
 }
 
@@ -77,7 +76,12 @@ fn refuse_unreadable(wire: &WireAmounts) -> Result<(), Problem> {
     let amounts = [("revenue", &wire.revenue), ("payout", &wire.payout), ("purchase_value", &wire.purchase_value)];
     for (field, slot) in amounts {
         if let AmountSlot::Unreadable(text) = slot {
-            return Err(problem(Code::InvalidAmount, field, text, "This offer takes plain numbers such as 12.50 only."));
+            return Err(problem(
+                Code::InvalidAmount,
+                field,
+                text,
+                "This offer takes plain numbers such as 12.50 only.",
+            ));
         }
     }
     match &wire.currency {
@@ -201,8 +205,11 @@ impl Pricing<'_> {
     }
 
     fn warn_unreadable(&mut self) {
-        let amounts =
-            [("revenue", &self.wire.revenue), ("payout", &self.wire.payout), ("purchase_value", &self.wire.purchase_value)];
+        let amounts = [
+            ("revenue", &self.wire.revenue),
+            ("payout", &self.wire.payout),
+            ("purchase_value", &self.wire.purchase_value),
+        ];
         for (field, slot) in amounts {
             let said = self.warnings.iter().any(|w| w.code == WarningCode::AmountUnreadable && w.field == field);
             if matches!(slot, AmountSlot::Unreadable(_)) && !said {
@@ -331,7 +338,10 @@ mod tests {
 
         let unknown = WireAmounts { currency: CurrencySlot::Unknown("EURO".into()), ..wire };
         let held = priced(&offer, &unknown);
-        assert_eq!((held.holds.as_slice(), held.reported.revenue), ([PendingReason::CurrencyUnresolved].as_slice(), Some(units(5))));
+        assert_eq!(
+            (held.holds.as_slice(), held.reported.revenue),
+            ([PendingReason::CurrencyUnresolved].as_slice(), Some(units(5)))
+        );
         offer.switches.strict_amounts = true;
         let refused = price(&offer, publisher(), Source::Postback, &unknown).unwrap_err();
         assert_eq!(refused.code, Code::InvalidCurrency);
@@ -341,7 +351,8 @@ mod tests {
     fn clickless_revenue_is_the_advertisers_statement_and_a_pixels_amounts_are_never_believed() {
         let mut offer = offer();
         offer.switches.wire_revenue_trusted = true;
-        let wire = WireAmounts { revenue: value(3), payout: value(2), purchase_value: value(100), ..WireAmounts::default() };
+        let wire =
+            WireAmounts { revenue: value(3), payout: value(2), purchase_value: value(100), ..WireAmounts::default() };
         let clickless = price(&offer, publisher(), Source::Clickless, &wire).unwrap();
         assert_eq!((clickless.money.revenue, clickless.money.payout), (Some(units(3)), Some(units(7))));
         offer.payout_ceiling = Some(units(100));

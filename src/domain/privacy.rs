@@ -39,6 +39,34 @@ impl fmt::Debug for PersonalHash {
     }
 }
 
+/// An address as it is kept: its network for people, its hash to find it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateAddress {
+    /// `203.0.113.0/24` or `2001:db8:1::/48`.
+    pub network: String,
+    pub hash: PersonalHash,
+}
+
+impl PrivateAddress {
+    pub fn of(keyring: &Keyring, address: IpAddr) -> Self {
+        Self { network: mask_address(address).to_string(), hash: hash_address(keyring, address) }
+    }
+}
+
+/// An e-mail as it is kept: masked for people, its hash to find it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateEmail {
+    pub masked: String,
+    pub hash: PersonalHash,
+}
+
+impl PrivateEmail {
+    /// `None` unless there is exactly one `@` with something on both sides.
+    pub fn of(keyring: &Keyring, email: &str) -> Option<Self> {
+        Some(Self { masked: mask_email(email)?, hash: hash_email(keyring, email)? })
+    }
+}
+
 /// `j***@example.com`: the first character of the local part at most, and none where it has only one.
 /// `None` unless there is exactly one `@` with something on both sides.
 pub fn mask_email(email: &str) -> Option<String> {

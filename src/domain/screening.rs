@@ -6,6 +6,8 @@
 //! The first failing check decides, and nothing about a request is told before its token is verified.
 //! To add a check: a variant of [`Check`], its place in [`Door::checks`], the line below, a test.
 
+use secrecy::ExposeSecret;
+
 use super::clock::Timestamp;
 use super::code::Code;
 use super::conversion::{ChangeKind, Conversion, Money, OUTSIDE_WINDOW, PendingReason, Reported, Source, Transition};
@@ -18,7 +20,7 @@ use super::offer::{Offer, OfferState, words};
 use super::pricing::{self, WireAmounts};
 use super::privacy::{PrivateAddress, PrivateEmail};
 use super::receipt::Arrival;
-use super::secure_token::{Capabilities, SecureToken, TokenDigest, TokenScope};
+use super::secure_token::{Capability, SecureToken, TokenDigest, TokenScope};
 use super::snapshot::Snapshot;
 use super::status::{Move, Party, SENDER_UNDO_SECONDS, Status, transition};
 use super::transaction_id::{TransactionId, Unsealed};
@@ -99,45 +101,105 @@ impl Door {
     pub const fn checks(self) -> &'static [Check] {
         match self {
             Self::Click => &[
-                Check::RequestReads, Check::OfferKnown, Check::OfferActive, Check::PublisherKnown,
-                Check::PublisherActive, Check::PublisherAccess, Check::Stored,
+                Check::RequestReads,
+                Check::OfferKnown,
+                Check::OfferActive,
+                Check::PublisherKnown,
+                Check::PublisherActive,
+                Check::PublisherAccess,
+                Check::Stored,
             ],
             Self::Postback => &[
-                Check::RequestReads, Check::TokenPresent, Check::TokenLive, Check::TokenMay, Check::SenderAddress,
-                Check::TransactionId, Check::TokenOffer, Check::OfferActive, Check::EventDefined, Check::AmountsRead,
-                Check::NotSeenBefore, Check::AttributionWindow, Check::NotRejected, Check::NothingHolds, Check::Stored,
+                Check::RequestReads,
+                Check::TokenPresent,
+                Check::TokenLive,
+                Check::TokenMay,
+                Check::SenderAddress,
+                Check::TransactionId,
+                Check::TokenOffer,
+                Check::OfferActive,
+                Check::EventDefined,
+                Check::AmountsRead,
+                Check::NotSeenBefore,
+                Check::AttributionWindow,
+                Check::NotRejected,
+                Check::NothingHolds,
+                Check::Stored,
             ],
             Self::Clickless => &[
-                Check::RequestReads, Check::TokenPresent, Check::TokenLive, Check::TokenMay, Check::SenderAddress,
-                Check::NoTransactionId, Check::OfferKnown, Check::TokenOffer, Check::OfferActive,
-                Check::ClicklessEnabled, Check::PublisherKnown, Check::EventDefined, Check::AmountsRead,
-                Check::NotSeenBefore, Check::NotRejected, Check::NothingHolds, Check::Stored,
+                Check::RequestReads,
+                Check::TokenPresent,
+                Check::TokenLive,
+                Check::TokenMay,
+                Check::SenderAddress,
+                Check::NoTransactionId,
+                Check::OfferKnown,
+                Check::TokenOffer,
+                Check::OfferActive,
+                Check::ClicklessEnabled,
+                Check::PublisherKnown,
+                Check::EventDefined,
+                Check::AmountsRead,
+                Check::NotSeenBefore,
+                Check::NotRejected,
+                Check::NothingHolds,
+                Check::Stored,
             ],
             Self::Pixel => &[
-                Check::RequestReads, Check::DomainVerified, Check::TransactionId, Check::OfferActive,
-                Check::PixelEnabled, Check::EventDefined, Check::NotSeenBefore, Check::AttributionWindow,
-                Check::NotRejected, Check::NothingHolds, Check::Stored,
+                Check::RequestReads,
+                Check::DomainVerified,
+                Check::TransactionId,
+                Check::OfferActive,
+                Check::PixelEnabled,
+                Check::EventDefined,
+                Check::NotSeenBefore,
+                Check::AttributionWindow,
+                Check::NotRejected,
+                Check::NothingHolds,
+                Check::Stored,
             ],
             Self::Rejection => &[
-                Check::RequestReads, Check::TokenPresent, Check::TokenLive, Check::TokenMay, Check::SenderAddress,
-                Check::TransactionId, Check::TokenOffer, Check::ReasonGiven, Check::EventDefined, Check::TargetFound,
-                Check::TargetUnambiguous, Check::MoveAllowed, Check::Stored,
+                Check::RequestReads,
+                Check::TokenPresent,
+                Check::TokenLive,
+                Check::TokenMay,
+                Check::SenderAddress,
+                Check::TransactionId,
+                Check::TokenOffer,
+                Check::ReasonGiven,
+                Check::EventDefined,
+                Check::TargetFound,
+                Check::TargetUnambiguous,
+                Check::MoveAllowed,
+                Check::Stored,
             ],
             Self::Status => &[
-                Check::RequestReads, Check::TokenPresent, Check::TokenLive, Check::TokenMay, Check::SenderAddress,
-                Check::TransactionId, Check::TokenOffer, Check::StatusGiven, Check::EventDefined, Check::AmountsRead,
-                Check::TargetFound, Check::TargetUnambiguous, Check::MoveAllowed, Check::Stored,
+                Check::RequestReads,
+                Check::TokenPresent,
+                Check::TokenLive,
+                Check::TokenMay,
+                Check::SenderAddress,
+                Check::TransactionId,
+                Check::TokenOffer,
+                Check::StatusGiven,
+                Check::EventDefined,
+                Check::AmountsRead,
+                Check::TargetFound,
+                Check::TargetUnambiguous,
+                Check::MoveAllowed,
+                Check::Stored,
             ],
         }
     }
 
-    const fn capability(self) -> Capabilities {
+    /// What a token must be able to do here; the public doors ask for none.
+    const fn capability(self) -> Option<Capability> {
         match self {
-            Self::Postback => Capabilities::CONVERT,
-            Self::Clickless => Capabilities::CLICKLESS,
-            Self::Rejection => Capabilities::REJECT,
-            Self::Status => Capabilities::STATUS,
-            Self::Click | Self::Pixel => Capabilities::NONE,
+            Self::Postback => Some(Capability::Convert),
+            Self::Clickless => Some(Capability::Clickless),
+            Self::Rejection => Some(Capability::Reject),
+            Self::Status => Some(Capability::Status),
+            Self::Click | Self::Pixel => None,
         }
     }
 }
@@ -216,11 +278,7 @@ pub struct Admission<'a> {
 
 /// Looks at the request and the snapshot. The first failing check of the door decides.
 /// For every door but the click's, which has [`admit_click`].
-pub fn admit<'a>(
-    hit: &'a Hit,
-    snapshot: &'a Snapshot,
-    keyring: &Keyring,
-) -> (Known, Result<Admission<'a>, Refusal>) {
+pub fn admit<'a>(hit: &'a Hit, snapshot: &'a Snapshot, keyring: &Keyring) -> (Known, Result<Admission<'a>, Refusal>) {
     let mut known = Known::default();
     let result = Admitting { hit, snapshot, keyring, known: &mut known }.run();
     (known, result)
@@ -265,7 +323,7 @@ impl<'a> Admitting<'a, '_> {
             return Err(refusal);
         }
         let token = found.map_err(|(check, code)| Refusal::new(check, code))?;
-        if !token.capabilities.contains(self.hit.inbound.door.capability()) {
+        if self.hit.inbound.door.capability().is_some_and(|needed| !token.capabilities.has(needed)) {
             return Err(Refusal::new(Check::TokenMay, Code::TokenCapability));
         }
         if !token.admits(self.hit.arrival.address) {
@@ -280,15 +338,14 @@ impl<'a> Admitting<'a, '_> {
             SecureSlot::Unusable => return Err((Check::TokenLive, Code::InvalidSecure)),
             SecureSlot::Present(secret) => secret,
         };
-        let token = self.snapshot.tokens.get(&TokenDigest::of(secret));
-        token
-            .filter(|token| token.live_at(self.hit.arrival.at))
-            .ok_or((Check::TokenLive, Code::InvalidSecure))
+        let token = self.snapshot.tokens.get(&TokenDigest::of(secret.expose_secret()));
+        token.filter(|token| token.live_at(self.hit.arrival.at)).ok_or((Check::TokenLive, Code::InvalidSecure))
     }
 
     /// A rejection by the sealed id alone, where the offer admits it from this address.
     fn tokenless_rejection(&self) -> bool {
-        let tokenless = self.hit.inbound.door == Door::Rejection && matches!(self.hit.inbound.secure, SecureSlot::Absent);
+        let tokenless =
+            self.hit.inbound.door == Door::Rejection && matches!(self.hit.inbound.secure, SecureSlot::Absent);
         if !tokenless {
             return false;
         }
@@ -323,7 +380,7 @@ impl<'a> Admitting<'a, '_> {
         self.known.offer = Some(unsealed.offer);
         self.known.publisher = Some(unsealed.publisher);
         self.known.is_test = unsealed.kind.is_test();
-        if token.is_some_and(|token| !in_scope(token, unsealed.offer)) {
+        if token.is_some_and(|token| !token.scope.covers(unsealed.offer)) {
             return Err(Refusal::new(Check::TokenOffer, Code::TokenOfferMismatch));
         }
         let offer = self.sealed_offer(&unsealed)?;
@@ -343,7 +400,12 @@ impl<'a> Admitting<'a, '_> {
 
     fn sealed_offer(&self, unsealed: &Unsealed) -> Result<&'a Offer, Refusal> {
         self.snapshot.offers.get(&unsealed.offer).ok_or_else(|| {
-            Refusal::detailed(Check::TransactionId, Code::UnknownOffer, "transaction_id", "Its offer does not exist here.".into())
+            Refusal::detailed(
+                Check::TransactionId,
+                Code::UnknownOffer,
+                "transaction_id",
+                "Its offer does not exist here.".into(),
+            )
         })
     }
 
@@ -462,23 +524,19 @@ impl<'a> Admitting<'a, '_> {
         let inbound = &self.hit.inbound;
         let unknown = |field: &'static str, received: String| Refusal {
             received: Some(received.chars().take(64).collect()),
-            ..Refusal::detailed(Check::EventDefined, Code::UnknownEvent, field, "The offer defines no such event.".into())
+            ..Refusal::detailed(
+                Check::EventDefined,
+                Code::UnknownEvent,
+                field,
+                "The offer defines no such event.".into(),
+            )
         };
         match (&inbound.event_id, &inbound.event_name) {
             (Slot::Absent, Slot::Absent) => Ok(()),
-            (Slot::Bad(problem), _) | (_, Slot::Bad(problem)) => {
-                Err(Refusal::of(Check::EventDefined, problem.clone()))
-            }
+            (Slot::Bad(problem), _) | (_, Slot::Bad(problem)) => Err(Refusal::of(Check::EventDefined, problem.clone())),
             (Slot::Value(number), _) => Err(unknown("event_id", number.to_string())),
             (Slot::Absent, Slot::Value(name)) => Err(unknown("event_name", name.clone())),
         }
-    }
-}
-
-fn in_scope(token: &SecureToken, offer: OfferId) -> bool {
-    match token.scope {
-        TokenScope::Global => true,
-        TokenScope::Offer(own) => own == offer,
     }
 }
 
@@ -621,9 +679,17 @@ pub enum Ruling {
     /// Nothing: it is this one.
     Duplicate(ConversionId),
     /// A postback confirms what a pixel reported; `answer` is `confirmed`, or `duplicate` where it stays rejected.
-    Confirm { of: ConversionId, transition: Box<Transition>, answer: Code },
+    Confirm {
+        of: ConversionId,
+        transition: Box<Transition>,
+        answer: Code,
+    },
     /// A change of one that exists.
-    Move { of: ConversionId, transition: Box<Transition>, answer: Code },
+    Move {
+        of: ConversionId,
+        transition: Box<Transition>,
+        answer: Code,
+    },
     /// It is already as asked.
     NoChange(ConversionId),
     /// The rejection waits for its conversion on this key.
@@ -682,6 +748,7 @@ fn judge_conversion(hit: &Hit, admission: &Admission<'_>, facts: &Facts<'_>) -> 
     match (found, confirmable, existing) {
         (None, Some(pixel), _) => confirm(hit, admission, pixel, worth, warnings),
         (_, _, Some(existing)) => seen_before(hit, admission, existing, found.is_none(), warnings),
+        (_, _, None) if leaked(admission) => leaked_key(),
         (_, _, None) => {
             let (decisive, standing) = standing(hit, admission, worth, hit.arrival.at);
             let parked = facts.parked.then_some(Check::NotRejected);
@@ -693,6 +760,20 @@ fn judge_conversion(hit: &Hit, admission: &Admission<'_>, facts: &Facts<'_>) -> 
             Judgement { ruling: Ruling::Record(Box::new(standing)), decisive, detail, warnings }
         }
     }
+}
+
+/// Under a sealing key that was revoked as leaked only what exists is found: anybody could have made the id.
+fn leaked(admission: &Admission<'_>) -> bool {
+    admission.transaction.as_ref().is_some_and(|(_, unsealed)| unsealed.key_revoked)
+}
+
+fn leaked_key() -> Judgement {
+    Judgement::refuse(Refusal::detailed(
+        Check::TransactionId,
+        Code::MalformedTransactionId,
+        "transaction_id",
+        "It was sealed with a key that has been revoked, and no conversion is known under it.".into(),
+    ))
 }
 
 struct Worth {
@@ -715,12 +796,7 @@ fn held_by(standing: &Standing) -> Option<String> {
 }
 
 /// Checks 10 to 12: how it counts, and which check decided.
-fn standing(
-    hit: &Hit,
-    admission: &Admission<'_>,
-    worth: Worth,
-    converted_at: Timestamp,
-) -> (Option<Check>, Standing) {
+fn standing(hit: &Hit, admission: &Admission<'_>, worth: Worth, converted_at: Timestamp) -> (Option<Check>, Standing) {
     let (money, reported) = (worth.money, worth.reported);
     let rejected = |by, reason| Standing {
         status: Status::Rejected,
@@ -781,7 +857,13 @@ fn hold(admission: &Admission<'_>, source: Source, money: &[PendingReason]) -> O
 }
 
 /// The first server-to-server postback of a transaction that a pixel reported.
-fn confirm(hit: &Hit, admission: &Admission<'_>, pixel: &Conversion, worth: Worth, warnings: Vec<Warning>) -> Judgement {
+fn confirm(
+    hit: &Hit,
+    admission: &Admission<'_>,
+    pixel: &Conversion,
+    worth: Worth,
+    warnings: Vec<Warning>,
+) -> Judgement {
     let money = Some((worth.money, worth.reported));
     let (decisive, standing) = standing(hit, admission, worth, pixel.converted_at);
     let moves = pixel.status != Status::Rejected && !held_by_a_person(pixel);
@@ -818,7 +900,14 @@ fn held_by_a_person(conversion: &Conversion) -> bool {
 /// Takes the money and keeps everything else as it is.
 fn stays(conversion: &Conversion, money: Option<(Money, Reported)>) -> Transition {
     let kind = if conversion.awaits_confirmation() { ChangeKind::Confirmed } else { ChangeKind::Amended };
-    Transition { kind, to: conversion.status, pending_reason: conversion.pending_reason, reason: None, beside: false, money }
+    Transition {
+        kind,
+        to: conversion.status,
+        pending_reason: conversion.pending_reason,
+        reason: None,
+        beside: false,
+        money,
+    }
 }
 
 /// Check 9.
@@ -839,7 +928,7 @@ fn seen_before(
         }
     }
     let asked = asked_status(&hit.inbound).filter(|asked| *asked != existing.status);
-    let may = admission.token.is_some_and(|token| token.capabilities.contains(Capabilities::STATUS));
+    let may = admission.token.is_some_and(|token| token.capabilities.has(Capability::Status));
     let duplicate = Judgement {
         ruling: Ruling::Duplicate(existing.id),
         decisive: Some(Check::NotSeenBefore),
@@ -887,7 +976,13 @@ pub enum MoveRuling {
 }
 
 /// The transition table, with its reasons and its time limit: the same for senders and operators.
-pub fn rule_move(conversion: &Conversion, to: Status, reason: Option<String>, party: Party, at: Timestamp) -> MoveRuling {
+pub fn rule_move(
+    conversion: &Conversion,
+    to: Status,
+    reason: Option<String>,
+    party: Party,
+    at: Timestamp,
+) -> MoveRuling {
     let apply = |code, kind, beside| {
         let transition = Transition { kind, to, pending_reason: None, reason: reason.clone(), beside, money: None };
         MoveRuling::Apply(code, Box::new(transition))
@@ -994,7 +1089,7 @@ fn park_or_refuse(hit: &Hit, admission: &Admission<'_>) -> Judgement {
     };
     let named = !matches!(hit.inbound.conversion_id, Slot::Absent);
     let late = hit.arrival.at.millis_since(unsealed.minted_at) > admission.offer.parking_window_seconds() * 1000;
-    if named || late || unsealed.kind.is_clickless() {
+    if named || late || unsealed.kind.is_clickless() || unsealed.key_revoked {
         return not_found();
     }
     let key = match admission.order_id {

@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_without_port_case_or_final_dot() {
-        for (header, name) in [("Go.Example:8080", "go.example"), ("go.example.", "go.example"), ("[::1]:80", "::1"), ("", "")] {
+        for (header, name) in
+            [("Go.Example:8080", "go.example"), ("go.example.", "go.example"), ("[::1]:80", "::1"), ("", "")]
+        {
             assert_eq!(host_name(header), name);
         }
     }

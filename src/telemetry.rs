@@ -1,0 +1,252 @@
+//! Logs and metrics, and the words they use.
+//!
+//! A log line is one JSON object on stderr (stdout belongs to the command line). It names the route, the code and
+//! ids; it never holds a query string, a header, a body, an e-mail or an address: whoever reads logs has less
+//! rights than whoever reads receipts. So no span of a library carries a URL here, libraries that see requests or
+//! statements are held at WARN whatever the settings say, and a panic is logged by its place, not by a message that
+//! was formatted from values.
+//!
+//! To add a field or a metric: a constant below. Two spellings of one thing make a search miss half of it.
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+use crate::config::{LogFormat, LogsConfig};
+use crate::domain::clock::{Entropy, random_bytes};
+
+/// Names of fields in log lines.
+pub mod field {
+    /// The stable code of an answer, as in `domain::code`.
+    pub const CODE: &str = "code";
+    /// Number of connections.
+    pub const CONNECTIONS: &str = "connections";
+    /// What a piece of work took.
+    pub const DURATION_MS: &str = "duration_ms";
+    /// Why something of ours failed. Only of error types that carry no value of a request.
+    pub const ERROR: &str = "error";
+    /// Number of intake items.
+    pub const ITEMS: &str = "items";
+    /// File, line and column of our source.
+    pub const LOCATION: &str = "location";
+    /// Path of a file of ours.
+    pub const FILE: &str = "file";
+    /// The opaque id of an offer.
+    pub const OFFER: &str = "offer";
+    /// The opaque id of an operator.
+    pub const OPERATOR: &str = "operator";
+    /// The opaque id of a receipt.
+    pub const RECEIPT_ID: &str = "receipt_id";
+    /// See [`super::RequestIds`].
+    pub const REQUEST_ID: &str = "request_id";
+    /// The pattern of a route, such as `/postback`; never a URL.
+    pub const ROUTE: &str = "route";
+    /// The HTTP status.
+    pub const STATUS: &str = "status";
+    /// The opaque id of a secure token; never its text.
+    pub const TOKEN_ID: &str = "token_id";
+}
+
+/// Names of metrics.
+pub mod metric {
+    /// Counter, by `phase`: connections closed because the client took too long.
+    pub const CONNECTION_TIMEOUTS: &str = "roundtrip_connection_timeouts_total";
+    /// Counter: connections whose task panicked.
+    pub const CONNECTION_PANICS: &str = "roundtrip_connection_panics_total";
+    /// Counter: panics of any task or thread.
+    pub const PANICS: &str = "roundtrip_panics_total";
+}
+
+/// Libraries that handle requests or statements: more than a warning of theirs could show what is in them.
+const HELD_AT_WARN: &[&str] =
+    &["async_graphql", "axum", "h2", "hickory", "hyper", "reqwest", "rustls", "sea_orm", "sea_query", "sqlx", "tower"];
+
+/// Why logs or metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryProblem {
+    #[error("logs.level is not understood: {0}")]
+    Directives(#[from] tracing_subscriber::filter::ParseError),
+    #[error("a logger is installed already: {0}")]
+    Logger(#[from] tracing::subscriber::SetGlobalDefaultError),
+    #[error("the metrics recorder cannot be installed: {0}")]
+    Recorder(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// Sets up the logs of this process on stderr, and the hook that logs panics. Once, from `main`.
+///
+/// # Errors
+/// The directives do not parse, or a logger is there already.
+pub fn install_logs(logs: &LogsConfig) -> Result<(), TelemetryProblem> {
+    tracing::subscriber::set_global_default(subscriber(logs, std::io::stderr)?)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// The logger itself, writing to `writer`; tests hand in one that keeps every line.
+///
+/// # Errors
+/// The directives do not parse.
+pub fn subscriber<W>(logs: &LogsConfig, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, TelemetryProblem>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match logs.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
+    let directives = EnvFilter::builder().parse(&logs.level)?;
+    Ok(tracing_subscriber::registry().with(directives).with(filter_fn(may_be_logged)).with(lines))
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let is_loud = *metadata.level() > Level::WARN;
+    !(is_loud && HELD_AT_WARN.iter().any(|library| metadata.target().starts_with(library)))
+}
+
+/// The message only where it is a literal: a formatted one may hold a value that must not be logged.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    metrics::counter!(metric::PANICS).increment(1);
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(formatted, not logged)");
+    tracing::error!({ field::LOCATION } = place, { field::ERROR } = message, "a task panicked");
+}
+
+/// The metrics of this process.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Installs the recorder, or hands out the one that is installed: tests start many servers in one process.
+    ///
+    /// # Errors
+    /// Somebody else has installed a recorder.
+    pub fn install() -> Result<Self, TelemetryProblem> {
+        static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+        let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(handle) = &*installed {
+            return Ok(Self(handle.clone()));
+        }
+        let handle = PrometheusBuilder::new().install_recorder()?;
+        describe();
+        *installed = Some(handle.clone());
+        Ok(Self(handle))
+    }
+
+    /// Everything counted so far, in the Prometheus text format.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds what histograms have gathered. Call it every few seconds: without it they grow while nobody scrapes.
+    pub fn run_upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(metric::CONNECTION_TIMEOUTS, "Connections closed because the client took too long");
+    metrics::describe_counter!(metric::CONNECTION_PANICS, "Connections whose task panicked");
+    metrics::describe_counter!(metric::PANICS, "Panics of any task or thread");
+}
+
+/// Makes the ids by which a log line, an audit entry and an `INTERNAL` error are brought together.
+///
+/// Unique across restarts and servers but for one in 2³² pairs of processes; not a secret.
+pub struct RequestIds {
+    process: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        Self { process: u32::from_be_bytes(random_bytes(entropy)), next: AtomicU64::new(1) }
+    }
+
+    /// `req_5c1e09fa_1`: the process, then its count.
+    pub fn next(&self) -> String {
+        format!("req_{:08x}_{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, work: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let logs = LogsConfig { level: "trace".to_owned(), format };
+        let subscriber = subscriber(&logs, move || writer.clone()).expect("good directives");
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = kept.0.lock().expect("no panic").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_with_our_field_names() {
+        let text = logged(LogFormat::Json, || {
+            tracing::info!({ field::ROUTE } = "/postback", { field::STATUS } = 200, "answered");
+        });
+        let line: serde_json::Value = serde_json::from_str(text.trim()).expect("one object");
+        assert_eq!(line["route"], "/postback");
+        assert_eq!(line["status"], 200);
+        assert_eq!(line["message"], "answered");
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn libraries_that_see_requests_are_silent_below_warn_at_any_level() {
+        let text = logged(LogFormat::Text, || {
+            tracing::info!(target: "hyper::proto", "secret=1");
+            tracing::debug!(target: "sqlx::query", "SELECT secret");
+            tracing::warn!(target: "sqlx::pool", "slow");
+            tracing::trace!(target: "roundtrip::intake", "ours");
+        });
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.contains("slow") && text.contains("ours"), "{text}");
+    }
+
+    #[test]
+    fn metrics_can_be_installed_twice_and_are_rendered() {
+        let metrics = Metrics::install().and_then(|_| Metrics::install()).expect("installed");
+        metrics::counter!(metric::PANICS).increment(0);
+        assert!(metrics.render().contains(metric::PANICS));
+    }
+
+    #[test]
+    fn request_ids_differ() {
+        struct Fixed;
+        impl Entropy for Fixed {
+            fn fill(&self, buffer: &mut [u8]) {
+                buffer.fill(0x5c);
+            }
+        }
+        let ids = RequestIds::new(&Fixed);
+        assert_eq!((ids.next(), ids.next()), ("req_5c5c5c5c_1".to_owned(), "req_5c5c5c5c_2".to_owned()));
+    }
+}

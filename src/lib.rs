@@ -2,8 +2,17 @@
 //!
 //! `ARCHITECTURE.md` says how the rooms below depend on each other; `tests/it/architecture.rs` holds them to it.
 
+/// Typed settings: the only reader of the environment.
+pub mod config;
+
 /// Nouns and rules, pure.
 pub mod domain;
 
+/// The HTTP doors.
+pub mod http;
+
 /// The real clock and the real chance.
 pub mod system;
+
+/// Logs, metrics, and their vocabulary.
+pub mod telemetry;

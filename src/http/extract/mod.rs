@@ -1,0 +1,4 @@
+//! What a request says, read once into values that cannot be misread later.
+
+pub mod body;
+pub mod client_address;

@@ -904,10 +904,8 @@ impl<'a> Reader<'a> {
                 }
                 AmountSlot::Value(parsed.micros)
             }
-            Err(_) => {
-                self.warn_about(parameter, WarningCode::AmountUnreadable);
-                AmountSlot::Unreadable(presentable(text).unwrap_or_default())
-            }
+            // Pricing warns: it knows whether the amount counts.
+            Err(_) => AmountSlot::Unreadable(presentable(text).unwrap_or_default()),
         }
     }
 
@@ -915,10 +913,8 @@ impl<'a> Reader<'a> {
         let Some(text) = self.taken_text(Parameter::Currency) else { return CurrencySlot::Absent };
         match Currency::parse(text) {
             Some(currency) => CurrencySlot::Known(currency),
-            None => {
-                self.warn_about(Parameter::Currency, WarningCode::CurrencyUnknown);
-                CurrencySlot::Unknown(presentable(text).unwrap_or_default())
-            }
+            // Pricing warns: it knows the offer's currency.
+            None => CurrencySlot::Unknown(presentable(text).unwrap_or_default()),
         }
     }
 
@@ -1028,8 +1024,9 @@ fn problem(code: Code, parameter: Parameter, text: Option<&str>, detail: &str) -
     Problem { code, field: parameter.spec().name, received: text.and_then(presentable), detail: detail.to_owned() }
 }
 
-/// The beginning of a sender's text, unless it may hold a token, an e-mail or an address.
-fn presentable(text: &str) -> Option<String> {
+/// The beginning of a sender's text, as it may be said back; `None` where it may hold a token, an e-mail or an
+/// address.
+pub fn presentable(text: &str) -> Option<String> {
     let private = text.contains('@') || has_token_in(text) || text.parse::<IpAddr>().is_ok();
     if private { None } else { Some(first_characters(text, RECEIVED_CHARACTERS_MAX).to_owned()) }
 }
@@ -1586,14 +1583,7 @@ mod tests {
         assert_eq!(rounded.payout, AmountSlot::Unreadable("1,50".to_owned()));
         assert_eq!(rounded.purchase_value, AmountSlot::Value(Micros::ZERO));
         assert_eq!(rounded.currency, CurrencySlot::Unknown("EURO".to_owned()));
-        assert_eq!(
-            warned(&rounded),
-            [
-                (WarningCode::AmountRounded, "revenue"),
-                (WarningCode::AmountUnreadable, "payout"),
-                (WarningCode::CurrencyUnknown, "currency"),
-            ]
-        );
+        assert_eq!(warned(&rounded), [(WarningCode::AmountRounded, "revenue")]);
         let long = postback(&format!("revenue={}", "9".repeat(100)));
         assert_eq!(long.revenue, AmountSlot::Unreadable("9".repeat(64)));
     }

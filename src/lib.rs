@@ -8,6 +8,9 @@ pub mod config;
 /// Nouns and rules, pure.
 pub mod domain;
 
+/// The admin API. async-graphql only here.
+pub mod graphql;
+
 /// The HTTP doors.
 pub mod http;
 

@@ -14,6 +14,8 @@ pub mod graphql;
 /// The HTTP doors.
 pub mod http;
 
+/// Rows: all SeaORM and SQL.
+pub mod store;
 /// The real clock and the real chance.
 pub mod system;
 

@@ -4,6 +4,7 @@
 //! with a table test beside it; `intake` gathers the facts for it and `store` keeps what it says.
 
 pub mod advertiser;
+pub mod answer;
 pub mod click;
 pub mod clock;
 pub mod code;

@@ -364,7 +364,7 @@ impl<'a> Admitting<'a, '_> {
             Slot::Value(text) => text,
         };
         TransactionId::open(text, self.keyring).map_err(|malformed| Refusal {
-            received: Some(text.chars().take(64).collect()),
+            received: super::inbound::presentable(text),
             ..Refusal::detailed(
                 Check::TransactionId,
                 Code::MalformedTransactionId,

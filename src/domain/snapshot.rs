@@ -4,6 +4,9 @@
 //! A click needs nothing else.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use super::advertiser::Advertiser;
 use super::ids::{AdvertiserId, OfferId, OperatorId, PublisherId, TokenId};
@@ -12,6 +15,9 @@ use super::operator::Role;
 use super::publisher::{PartnerState, Publisher};
 use super::secure_token::{SecureToken, TokenDigest};
 use super::tracking_domain::TrackingDomain;
+
+/// The newest snapshot that this server knows; readers never wait.
+pub type CurrentSnapshot = Arc<ArcSwap<Snapshot>>;
 
 /// One state of the control data, complete and unchanging.
 #[derive(Debug, Default)]

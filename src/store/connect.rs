@@ -1,0 +1,296 @@
+//! Pools, pragmas and the migration lock: with `dialect.rs`, the only place where the two engines differ.
+//!
+//! Two pools on one database. The **write** pool is small (one connection on SQLite, whose order of waiting is
+//! the order of writing); the **read** pool serves the admin API, read-only, with a statement timeout, so that
+//! a page can never hold up a postback. A transaction never lives in a future that a caller can drop: sqlx
+//! hands a connection back inside a transaction when its `BEGIN` is cancelled, so writes run in tasks of ours.
+//! Refuses to start on a database that would answer before it has synced (C1).
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use migration::MigratorTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use super::dialect::Tx;
+use super::error::StoreError;
+
+/// The oldest SQLite that we run on: earlier ones can lose a checkpoint of a WAL that is reset meanwhile.
+const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+/// The oldest PostgreSQL that we test on.
+const POSTGRES_VERSION_MIN: i32 = 150_000;
+/// The key of the advisory lock that migrations and partitions hold: "roundtrp" in ASCII.
+pub(crate) const MIGRATION_LOCK: i64 = 0x726f_756e_6474_7270;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct ConnectOptionsOf {
+    /// `sqlite:///path/file.db` or `postgres://..`.
+    pub url: SecretString,
+    pub read_connections: u32,
+    /// PostgreSQL: writers, and as many again for control writes. SQLite always has one.
+    pub write_connections: u32,
+    pub acquire_timeout: Duration,
+    pub statement_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// An open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    engine: Engine,
+    write_pool: Pool,
+    read_pool: Pool,
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+/// Work inside one control transaction.
+pub type ControlWork<T> =
+    Box<dyn for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>> + Send>;
+
+impl Database {
+    /// Opens both pools and asserts that the database keeps what it acknowledges.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be reached, `Unfit` when it is too old or would answer before it has synced.
+    pub async fn connect(options: &ConnectOptionsOf) -> Result<Self, StoreError> {
+        let url = options.url.expose_secret();
+        let database = if url.starts_with("sqlite:") {
+            open_sqlite(url, options).await?
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url, options).await?
+        } else {
+            return Err(StoreError::Unfit("database.url must begin with sqlite: or postgres:".into()));
+        };
+        database.assert_durable().await?;
+        Ok(database)
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// For the read functions of this room.
+    pub(crate) fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// A transaction for a batch of tracking events. Run it in a task of ours.
+    pub async fn begin_write(&self) -> Result<Tx, StoreError> {
+        match &self.write_pool {
+            Pool::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
+            Pool::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// A transaction that reads what a batch would, for a dry run.
+    pub async fn begin_read(&self) -> Result<Tx, StoreError> {
+        match &self.read_pool {
+            Pool::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin().await?)),
+            Pool::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// A write of control data: runs `work` in one transaction, in a task that no caller can cut short, and bumps
+    /// `config_version` with it, so that every server reads anew.
+    ///
+    /// # Errors
+    /// Whatever `work` returns; then nothing was written.
+    pub async fn control_write<T: Send + 'static>(&self, work: ControlWork<T>) -> Result<T, StoreError> {
+        self.transact(work, true).await
+    }
+
+    /// A write that no snapshot depends on: sessions, marks of last use.
+    pub async fn side_write<T: Send + 'static>(&self, work: ControlWork<T>) -> Result<T, StoreError> {
+        self.transact(work, false).await
+    }
+
+    async fn transact<T: Send + 'static>(&self, work: ControlWork<T>, bump: bool) -> Result<T, StoreError> {
+        let write = self.write.clone();
+        let task = async move {
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            let transaction = write.begin_with_options(options).await?;
+            let value = work(&transaction).await?;
+            if bump {
+                transaction.execute_unprepared("UPDATE config_version SET version = version + 1 WHERE id = 1").await?;
+            }
+            transaction.commit().await?;
+            Ok(value)
+        };
+        #[expect(clippy::disallowed_methods, reason = "awaited here: a caller that hangs up must not cut it short")]
+        let task = tokio::spawn(task);
+        task.await.map_err(|stopped| StoreError::Unavailable(stopped.into()))?
+    }
+
+    /// Applies what is missing of the schema's history, one server at a time.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.write_pool {
+            Pool::Sqlite(_) => {
+                let exclusive = TransactionOptions {
+                    sqlite_transaction_mode: Some(SqliteTransactionMode::Exclusive),
+                    ..TransactionOptions::default()
+                };
+                let transaction = self.write.begin_with_options(exclusive).await?;
+                migration::Migrator::up(&transaction, None).await?;
+                transaction.commit().await?;
+            }
+            Pool::Postgres(pool) => {
+                let mut holder = pool.acquire().await?;
+                sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut *holder).await?;
+                let applied = migration::Migrator::up(&self.write, None).await;
+                sqlx::query("SELECT pg_advisory_unlock($1)").bind(MIGRATION_LOCK).execute(&mut *holder).await?;
+                applied?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many steps of the schema's history are missing.
+    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        Ok(migration::Migrator::get_pending_migrations(&self.read).await?.len())
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Ends both pools once their connections are idle.
+    pub async fn close(&self) {
+        for pool in [&self.write_pool, &self.read_pool] {
+            match pool {
+                Pool::Sqlite(pool) => pool.close().await,
+                Pool::Postgres(pool) => pool.close().await,
+            }
+        }
+    }
+
+    async fn assert_durable(&self) -> Result<(), StoreError> {
+        match &self.write_pool {
+            Pool::Sqlite(pool) => assert_sqlite(pool).await,
+            Pool::Postgres(pool) => assert_postgres(pool).await,
+        }
+    }
+}
+
+async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, StoreError> {
+    let base = SqliteConnectOptions::from_str(url)?
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false)
+        .busy_timeout(options.statement_timeout)
+        .disable_statement_logging();
+    if let Some(folder) = Path::new(base.get_filename()).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::Unavailable(error.into()))?;
+    }
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .test_before_acquire(false)
+        .acquire_timeout(options.statement_timeout)
+        .connect_with(base.clone().create_if_missing(true))
+        .await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(options.read_connections)
+        .test_before_acquire(false)
+        .acquire_timeout(options.statement_timeout)
+        .connect_lazy_with(base.read_only(true));
+    Ok(Database {
+        engine: Engine::Sqlite,
+        write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write.clone()),
+        read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read.clone()),
+        write_pool: Pool::Sqlite(write),
+        read_pool: Pool::Sqlite(read),
+    })
+}
+
+async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database, StoreError> {
+    let statement_ms = options.statement_timeout.as_millis().to_string();
+    let base = PgConnectOptions::from_str(url)?
+        .application_name("roundtrip")
+        .options([
+            ("statement_timeout", statement_ms.as_str()),
+            ("lock_timeout", "2000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+        ])
+        .disable_statement_logging();
+    let write = PgPoolOptions::new()
+        .max_connections(options.write_connections.saturating_mul(2).saturating_add(1))
+        .min_connections(1)
+        .test_before_acquire(false)
+        .acquire_timeout(options.acquire_timeout)
+        .connect_with(base.clone())
+        .await?;
+    let read = PgPoolOptions::new()
+        .max_connections(options.read_connections)
+        .test_before_acquire(false)
+        .acquire_timeout(options.acquire_timeout)
+        .connect_lazy_with(base.options([("default_transaction_read_only", "on")]));
+    Ok(Database {
+        engine: Engine::Postgres,
+        write: SqlxPostgresConnector::from_sqlx_postgres_pool(write.clone()),
+        read: SqlxPostgresConnector::from_sqlx_postgres_pool(read.clone()),
+        write_pool: Pool::Postgres(write),
+        read_pool: Pool::Postgres(read),
+    })
+}
+
+async fn assert_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    if (next(), next(), next()) < SQLITE_VERSION_MIN {
+        return Err(StoreError::Unfit(format!("SQLite {version} is too old: 3.51.3 or newer is needed")));
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    if journal != "wal" || synchronous < 2 {
+        return Err(StoreError::Unfit(format!(
+            "SQLite must run with journal_mode=WAL and synchronous=FULL, not {journal} and {synchronous}"
+        )));
+    }
+    Ok(())
+}
+
+async fn assert_postgres(pool: &PgPool) -> Result<(), StoreError> {
+    let setting = async |name: &'static str| -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(pool).await?)
+    };
+    let version = setting("server_version_num").await?;
+    if version.parse::<i32>().is_ok_and(|number| number < POSTGRES_VERSION_MIN) {
+        return Err(StoreError::Unfit(format!("PostgreSQL {version} is too old: 15 or newer is needed")));
+    }
+    if setting("fsync").await? != "on" {
+        return Err(StoreError::Unfit("PostgreSQL runs with fsync=off: an answer would be worth nothing".into()));
+    }
+    let commit = setting("synchronous_commit").await?;
+    if !matches!(commit.as_str(), "on" | "remote_apply") {
+        return Err(StoreError::Unfit(format!("PostgreSQL must run with synchronous_commit=on, not {commit}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! What differs between SQLite and PostgreSQL in the statements of a batch.
+//!
+//! A batch writes whole columns: on PostgreSQL one `INSERT .. SELECT FROM UNNEST` with an array for each column,
+//! on SQLite multi-row `VALUES` in chunks of a few fixed sizes, so that both keep their prepared statements.
+//! Reads by a set of keys are `= ANY` on one and padded `IN` lists on the other. Rows come back as SeaORM's
+//! [`QueryResult`], so that one entity reads both.
+
+use sea_orm::QueryResult;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::error::StoreError;
+
+/// The transaction of a batch.
+#[derive(Debug)]
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// One column of the rows to be written, or of the keys to be looked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Column {
+    I16(Vec<i16>),
+    I32(Vec<Option<i32>>),
+    I64(Vec<Option<i64>>),
+    Bool(Vec<bool>),
+    Text(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+    Uuid(Vec<Option<Uuid>>),
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Self::I16(values) => values.len(),
+            Self::I32(values) => values.len(),
+            Self::I64(values) => values.len(),
+            Self::Bool(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+            Self::Uuid(values) => values.len(),
+        }
+    }
+
+    const fn postgres_array(&self) -> &'static str {
+        match self {
+            Self::I16(_) => "int2[]",
+            Self::I32(_) => "int4[]",
+            Self::I64(_) => "int8[]",
+            Self::Bool(_) => "bool[]",
+            Self::Text(_) => "text[]",
+            Self::Bytes(_) => "bytea[]",
+            Self::Uuid(_) => "uuid[]",
+        }
+    }
+
+    fn bind_array<'q>(self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+        match self {
+            Self::I16(values) => query.bind(values),
+            Self::I32(values) => query.bind(values),
+            Self::I64(values) => query.bind(values),
+            Self::Bool(values) => query.bind(values),
+            Self::Text(values) => query.bind(values),
+            Self::Bytes(values) => query.bind(values),
+            Self::Uuid(values) => query.bind(values),
+        }
+    }
+
+    fn bind_cell<'q>(
+        &self,
+        row: usize,
+        query: Query<'q, Sqlite, SqliteArguments>,
+    ) -> Query<'q, Sqlite, SqliteArguments> {
+        match self {
+            Self::I16(values) => query.bind(values[row]),
+            Self::I32(values) => query.bind(values[row]),
+            Self::I64(values) => query.bind(values[row]),
+            Self::Bool(values) => query.bind(values[row]),
+            Self::Text(values) => query.bind(values[row].clone()),
+            Self::Bytes(values) => query.bind(values[row].clone()),
+            Self::Uuid(values) => query.bind(values[row]),
+        }
+    }
+}
+
+/// Rows for one table, column by column; every column has the same length.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    pub(crate) table: &'static str,
+    pub(crate) columns: Vec<(&'static str, Column)>,
+    /// What follows the values, such as `ON CONFLICT DO NOTHING RETURNING key`.
+    pub(crate) tail: &'static str,
+}
+
+/// Rows of one SQLite statement: few sizes, so that few statements are prepared.
+const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+/// Keys of one SQLite look-up; the last one is repeated to fill the list.
+const LOOK_UP: [usize; 3] = [256, 32, 4];
+
+impl Tx {
+    /// Inserts all rows; returns what the tail's `RETURNING` says, nothing without one.
+    pub(crate) async fn insert(&mut self, rows: Rows) -> Result<Vec<QueryResult>, StoreError> {
+        let count = rows.columns.first().map_or(0, |(_, column)| column.len());
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        match self {
+            Self::Postgres(tx) => insert_arrays(tx, rows).await,
+            Self::Sqlite(tx) => insert_chunks(tx, &rows, count).await,
+        }
+    }
+
+    /// `head` with each of `keys` in its place, for example `SELECT .. WHERE key IN` and `ORDER BY key`.
+    /// `lock` is added on PostgreSQL only, where other servers write too.
+    pub(crate) async fn select_by(
+        &mut self,
+        head: &str,
+        keys: Column,
+        tail: &str,
+        lock: &str,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        if keys.len() == 0 {
+            return Ok(Vec::new());
+        }
+        match self {
+            Self::Postgres(tx) => {
+                let head = head.strip_suffix(" IN").unwrap_or(head);
+                let sql = format!("{head} = ANY($1::{}) {tail} {lock}", keys.postgres_array());
+                let rows = keys.bind_array(sqlx::query(AssertSqlSafe(sql))).fetch_all(&mut **tx).await?;
+                Ok(rows.into_iter().map(QueryResult::from).collect())
+            }
+            Self::Sqlite(tx) => select_lists(tx, head, &keys, tail).await,
+        }
+    }
+
+    /// A statement with at most a few values, spelled for both engines with `$1`, `$2`..
+    pub(crate) async fn run(&mut self, sql: &'static str, values: Vec<Column>) -> Result<Vec<QueryResult>, StoreError> {
+        match self {
+            Self::Postgres(tx) => {
+                let mut query = sqlx::query(sql);
+                for value in values {
+                    query = bind_scalar(value, query);
+                }
+                Ok(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from).collect())
+            }
+            Self::Sqlite(tx) => {
+                let mut query = sqlx::query(sql);
+                for value in &values {
+                    query = value.bind_cell(0, query);
+                }
+                Ok(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from).collect())
+            }
+        }
+    }
+
+    /// # Errors
+    /// `CommitUnknown` when the answer did not come: what was written must be read back.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let outcome = match self {
+            Self::Postgres(tx) => tx.commit().await,
+            Self::Sqlite(tx) => tx.commit().await,
+        };
+        outcome.map_err(|error| match StoreError::from(error) {
+            StoreError::Unavailable(source) => StoreError::CommitUnknown(source),
+            other @ (StoreError::Taken(_)
+            | StoreError::Refused(_)
+            | StoreError::Unreadable { .. }
+            | StoreError::Unfit(_)
+            | StoreError::CommitUnknown(_)
+            | StoreError::Abandoned) => other,
+        })
+    }
+
+    /// # Errors
+    /// When the connection is gone; then nothing was written either.
+    pub async fn roll_back(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+}
+
+fn bind_scalar<'q>(value: Column, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+    match value {
+        Column::I16(mut values) => query.bind(values.pop()),
+        Column::I32(mut values) => query.bind(values.pop().flatten()),
+        Column::I64(mut values) => query.bind(values.pop().flatten()),
+        Column::Bool(mut values) => query.bind(values.pop()),
+        Column::Text(mut values) => query.bind(values.pop().flatten()),
+        Column::Bytes(mut values) => query.bind(values.pop().flatten()),
+        Column::Uuid(mut values) => query.bind(values.pop().flatten()),
+    }
+}
+
+async fn insert_arrays(tx: &mut Transaction<'static, Postgres>, rows: Rows) -> Result<Vec<QueryResult>, StoreError> {
+    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
+    let arrays: Vec<String> = rows
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(index, (_, column))| format!("${}::{}", index.saturating_add(1), column.postgres_array()))
+        .collect();
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) {}",
+        rows.table,
+        names.join(", "),
+        arrays.join(", "),
+        rows.tail
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for (_, column) in rows.columns {
+        query = column.bind_array(query);
+    }
+    Ok(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from).collect())
+}
+
+async fn insert_chunks(
+    tx: &mut Transaction<'static, Sqlite>,
+    rows: &Rows,
+    count: usize,
+) -> Result<Vec<QueryResult>, StoreError> {
+    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
+    let tuple = format!("({})", vec!["?"; names.len()].join(", "));
+    let mut returned = Vec::new();
+    let mut done = 0;
+    for size in CHUNKS {
+        while count - done >= size {
+            let values = vec![tuple.as_str(); size].join(", ");
+            let table = rows.table;
+            let sql = format!("INSERT INTO {table} ({}) VALUES {values} {}", names.join(", "), rows.tail);
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for row in done..done + size {
+                for (_, column) in &rows.columns {
+                    query = column.bind_cell(row, query);
+                }
+            }
+            returned.extend(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from));
+            done += size;
+        }
+    }
+    Ok(returned)
+}
+
+async fn select_lists(
+    tx: &mut Transaction<'static, Sqlite>,
+    head: &str,
+    keys: &Column,
+    tail: &str,
+) -> Result<Vec<QueryResult>, StoreError> {
+    let mut found = Vec::new();
+    let mut done = 0;
+    while done < keys.len() {
+        let left = keys.len() - done;
+        let size = LOOK_UP.into_iter().rev().find(|size| *size >= left).unwrap_or(LOOK_UP[0]);
+        let sql = format!("{head} ({}) {tail}", vec!["?"; size].join(", "));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for slot in 0..size {
+            query = keys.bind_cell((done + slot).min(keys.len() - 1), query);
+        }
+        found.extend(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from));
+        done += size;
+    }
+    Ok(found)
+}

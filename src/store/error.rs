@@ -1,0 +1,113 @@
+//! What can go wrong below: our failures only. A row that is not there is an `Option`.
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database did not answer, refused the connection or has no room; the same call may work later.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A unique key is taken.
+    #[error("taken: {0}")]
+    Taken(String),
+    /// The database refused a row or a statement.
+    #[error("the database refused: {0}")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A row that our own code did not write like this.
+    #[error("unreadable row in {table}: {what}")]
+    Unreadable { table: &'static str, what: String },
+    /// The database is not one that we may run on.
+    #[error("{0}")]
+    Unfit(String),
+    /// The commit was sent and its answer did not come: it may have happened.
+    #[error("the outcome of the commit is unknown: {0}")]
+    CommitUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What runs inside a control write said no; nothing was written.
+    #[error("abandoned")]
+    Abandoned,
+}
+
+impl StoreError {
+    /// May the same work succeed when it is simply done again?
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::CommitUnknown(_) => true,
+            Self::Taken(_) | Self::Refused(_) | Self::Unreadable { .. } | Self::Unfit(_) | Self::Abandoned => false,
+        }
+    }
+
+    pub(crate) fn unreadable(table: &'static str, what: impl Into<String>) -> Self {
+        Self::Unreadable { table, what: what.into() }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) if database.is_unique_violation() => {
+                Self::Taken(database.constraint().unwrap_or("a unique key").to_owned())
+            }
+            sqlx::Error::Database(database) if retry_later(database.code().as_deref()) => {
+                Self::Unavailable(error.into())
+            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => Self::Unavailable(error.into()),
+            _ => Self::Refused(error.into()),
+        }
+    }
+}
+
+/// SQLSTATE classes 08 (connection), 40 (rollback: deadlock, serialisation), 53 (resources), 57 (operator,
+/// also the statement timeout), 55P03 (lock timeout), 25006 (read-only); SQLite's BUSY, LOCKED, READONLY,
+/// IOERR, FULL and CANTOPEN with their extended codes.
+fn retry_later(code: Option<&str>) -> bool {
+    let Some(code) = code else { return false };
+    if code.len() == 5 && !code.bytes().all(|b| b.is_ascii_digit() && code.starts_with('0')) {
+        let class = &code[..2];
+        if matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006") {
+            return true;
+        }
+    }
+    code.parse::<u32>().is_ok_and(|sqlite| matches!(sqlite & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+}
+
+impl From<sea_orm::DbErr> for StoreError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        match error.sql_err() {
+            Some(sea_orm::SqlErr::UniqueConstraintViolation(what)) => return Self::Taken(what),
+            Some(_) | None => {}
+        }
+        match error {
+            sea_orm::DbErr::Conn(_) | sea_orm::DbErr::ConnectionAcquire(_) => Self::Unavailable(error.into()),
+            sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(inner))
+            | sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(inner)) => match std::sync::Arc::try_unwrap(inner) {
+                Ok(inner) => inner.into(),
+                Err(shared) => Self::Refused(shared.to_string().into()),
+            },
+            other => Self::Refused(other.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        for code in
+            ["08006", "40P01", "40001", "53100", "57014", "57P01", "55P03", "25006", "5", "261", "13", "10", "8"]
+        {
+            assert!(retry_later(Some(code)), "{code}");
+        }
+        for code in ["23502", "22021", "42P01", "19", "1299", "1"] {
+            assert!(!retry_later(Some(code)), "{code}");
+        }
+        assert!(!retry_later(None));
+    }
+}

@@ -1,0 +1,14 @@
+//! ROWS. All SeaORM and SQL is here: one file per noun, functions over a connection, no traits, no decisions.
+//!
+//! Values go in and out as `domain` types; a row type never leaves. Reads take a [`Database`]. Control writes take
+//! the transaction that `Database::control_write` hands out; tracking events take the [`Tx`] of a batch.
+//! To add a table: a migration, an entity, a file here with its functions, and a line in the entity test.
+//! What differs between the engines is in `connect.rs` and `dialect.rs`, nowhere else.
+
+mod connect;
+mod dialect;
+mod error;
+
+pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};
+pub use dialect::Tx;
+pub use error::StoreError;

@@ -2,6 +2,9 @@
 //!
 //! `ARCHITECTURE.md` says how the rooms below depend on each other; `tests/it/architecture.rs` holds them to it.
 
+/// Verbs: one file per use case.
+pub mod app;
+
 /// Typed settings: the only reader of the environment.
 pub mod config;
 

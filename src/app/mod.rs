@@ -1,0 +1,45 @@
+//! VERBS: one file per use case, with its rules, its audit entry and its errors.
+//!
+//! A use case takes the [`App`] and the [`Principal`](crate::domain::operator::Principal) who asks, and returns an
+//! [`Outcome`]: its value, or what the caller can fix, or our failure. Whether the principal may ask at all is the
+//! door's question (`@auth`). Every control write appends to the audit trail in its own transaction, and refreshes
+//! the snapshot before it answers.
+//! To add one: a file here, its public function, a test through the door that offers it.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::domain::clock::{Clock, Entropy};
+use crate::domain::keyring::Keyring;
+use crate::domain::snapshot::CurrentSnapshot;
+use crate::domain::transaction_id::Minter;
+use crate::store::Database;
+
+mod error;
+
+pub use error::{AppError, Outcome, UserError, UserErrorCode};
+
+/// What every use case works with. Built once, by `server.rs`.
+pub struct App {
+    pub database: Database,
+    pub snapshot: CurrentSnapshot,
+    pub keyring: Arc<Keyring>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub minter: Minter,
+    pub options: AppOptions,
+}
+
+/// What configuration says to use cases.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// Where the world reaches us: every URL that we build begins with it, or with a tracking domain.
+    pub public_url: Url,
+    pub trusted_proxies: Vec<IpNet>,
+    /// Keep the sealed text of tokens, so that a Postback URL can be copied on a later day.
+    pub redisplay_tokens: bool,
+    pub token_overlap_seconds: u32,
+    pub token_overlap_seconds_max: u32,
+}

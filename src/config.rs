@@ -12,6 +12,7 @@
 mod database;
 mod dns;
 mod intake;
+pub mod keys;
 mod limits;
 mod logs;
 mod problems;

@@ -112,10 +112,11 @@ pub fn open(config: &Config, entropy: &dyn Entropy) -> Result<Keys, KeysProblem>
 /// The source of chance is broken.
 pub fn new_key_file(entropy: &dyn Entropy) -> Result<SecretString, KeysProblem> {
     let fresh = || SecretKey::generate(entropy).map(|key| key.reveal()).map_err(KeysProblem::Generate);
-    let mut text = "# The keys of one Roundtrip installation. Secret. Keep a copy apart from the database: without this\n\
+    let mut text =
+        "# The keys of one Roundtrip installation. Secret. Keep a copy apart from the database: without this\n\
          # file no transaction id that is under way can be read, and no Postback URL can be shown again.\n\
          minting = 0\n"
-        .to_owned();
+            .to_owned();
     for name in ["tokens", "privacy", "links", "sessions"] {
         text.push_str(&format!("{name} = \"{}\"\n", fresh()?.expose_secret()));
     }
@@ -277,7 +278,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(folder.path(), "");
         let text = new_key_file(&SeededEntropy::new(1)).expect("made");
-        for (mode, good) in [(0o600, true), (0o400, true), (0o440, true), (0o644, false), (0o660, false), (0o601, false)] {
+        for (mode, good) in
+            [(0o600, true), (0o400, true), (0o440, true), (0o644, false), (0o660, false), (0o601, false)]
+        {
             write(&config, text.expose_secret(), mode);
             assert_eq!(opened(&config).is_ok(), good, "{mode:o}");
         }
@@ -313,7 +316,9 @@ mod tests {
         let entropy = SeededEntropy::new(2);
         let key = || SecretKey::generate(&entropy).expect("made").reveal();
         let text = new_key_file(&entropy).expect("made");
-        let text = text.expose_secret().replace("minting = 0", &format!("minting = 5\nsessions_previous = \"{}\"", key().expose_secret()));
+        let text = text
+            .expose_secret()
+            .replace("minting = 0", &format!("minting = 5\nsessions_previous = \"{}\"", key().expose_secret()));
         let text = format!("{text}revoked = true\n[[sealing]]\nnumber = 5\nkey = \"{}\"\n", key().expose_secret());
         write(&config, &text, 0o600);
         let keys = opened(&config).expect("good keys");

@@ -1,1 +1,6 @@
+//! Tests through the doors, on both engines, and of the sources themselves: one binary, so that one PostgreSQL
+//! cluster serves all of them.
 
+mod support;
+
+mod architecture;

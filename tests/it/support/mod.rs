@@ -1,0 +1,3 @@
+//! What tests stand on: databases, servers, people.
+
+pub(crate) mod postgres;

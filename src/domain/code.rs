@@ -23,6 +23,27 @@ pub enum Verdict {
     Failed,
 }
 
+impl Verdict {
+    pub const ALL: [Self; 6] =
+        [Self::Recorded, Self::Duplicate, Self::NoChange, Self::Parked, Self::Refused, Self::Failed];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+            Self::NoChange => "no_change",
+            Self::Parked => "parked",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == text)
+    }
+}
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $verdict:ident, $cure:literal;)*) => {
         /// One answer of the tracking doors.

@@ -45,6 +45,27 @@ pub enum Door {
     Status,
 }
 
+impl Door {
+    pub const ALL: [Self; 6] =
+        [Self::Click, Self::Postback, Self::Clickless, Self::Pixel, Self::Rejection, Self::Status];
+
+    /// The word on a receipt.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Click => "click",
+            Self::Postback => "postback",
+            Self::Clickless => "clickless",
+            Self::Pixel => "pixel",
+            Self::Rejection => "rejection",
+            Self::Status => "status",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|door| door.as_str() == text)
+    }
+}
+
 /// What happens to a parameter that is wrong (tracking rules, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {

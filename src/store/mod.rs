@@ -5,9 +5,13 @@
 //! To add a table: a migration, an entity, a file here with its functions, and a line in the entity test.
 //! What differs between the engines is in `connect.rs` and `dialect.rs`, nowhere else.
 
+pub mod clicks;
+mod columns;
 mod connect;
+pub mod conversions;
 mod dialect;
 mod error;
+pub mod receipts;
 
 pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};
 pub use dialect::Tx;

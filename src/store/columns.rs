@@ -1,12 +1,31 @@
 //! Columns back to domain types. A value that our own code never writes is an unreadable row, said with its table
 //! and column: guessing would hide a damaged database behind plausible figures.
 
-use crate::domain::ids::{OfferId, PublisherId};
-use crate::domain::money::Currency;
+use ipnet::IpNet;
+
+use crate::domain::ids::{AdvertiserId, OfferId, PublisherId};
+use crate::domain::money::{Currency, Micros, Percent, Price};
 use crate::domain::privacy::{PersonalHash, PrivateAddress, PrivateEmail};
+use crate::domain::secure_token::parse_allowed_address;
 use crate::domain::transaction_id::TransactionId;
 
 use super::error::StoreError;
+
+const FIXED: &str = "fixed";
+const PERCENT: &str = "percent";
+
+/// Networks as one column holds them.
+pub(super) fn write_networks(networks: &[IpNet]) -> String {
+    networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The kind and the value of a price: millionths of the currency, or of a percent.
+pub(super) fn write_price(price: Price) -> (String, i64) {
+    match price {
+        Price::Fixed(amount) => (FIXED.to_owned(), amount.as_i64()),
+        Price::Percent(share) => (PERCENT.to_owned(), share.as_i64()),
+    }
+}
 
 /// One column of one table, for the text of an error.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +55,25 @@ impl Cell {
 
     pub(super) fn publisher(self, number: i32) -> Result<PublisherId, StoreError> {
         PublisherId::new(number).ok_or_else(|| self.unreadable())
+    }
+
+    pub(super) fn advertiser(self, number: i32) -> Result<AdvertiserId, StoreError> {
+        AdvertiserId::new(number).ok_or_else(|| self.unreadable())
+    }
+
+    /// The list that [`write_networks`] writes.
+    pub(super) fn networks(self, text: &str) -> Result<Vec<IpNet>, StoreError> {
+        let parts = text.split(',').filter(|part| !part.is_empty());
+        parts.map(|part| self.word(part, parse_allowed_address)).collect()
+    }
+
+    /// A price from its two columns.
+    pub(super) fn price(self, kind: &str, value: i64) -> Result<Price, StoreError> {
+        match kind {
+            FIXED => Ok(Price::Fixed(Micros::from_i64(value))),
+            PERCENT => Percent::from_i64(value).map(Price::Percent).ok_or_else(|| self.unreadable()),
+            _ => Err(self.unreadable()),
+        }
     }
 
     pub(super) fn transaction(self, bytes: &[u8]) -> Result<TransactionId, StoreError> {

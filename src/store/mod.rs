@@ -10,8 +10,12 @@ mod columns;
 mod connect;
 pub mod conversions;
 mod dialect;
+pub mod domains;
 mod error;
+pub mod operators;
+pub mod page;
 pub mod receipts;
+pub mod tokens;
 
 pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};
 pub use dialect::Tx;

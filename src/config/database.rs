@@ -30,7 +30,6 @@ pub struct DatabaseConfig {
     /// Control writes on PostgreSQL; SQLite has one writer.
     pub write_connections_max: u32,
     pub statement_timeout: Duration,
-    pub lock_timeout: Duration,
     pub acquire_timeout: Duration,
 }
 
@@ -49,8 +48,6 @@ pub(super) struct DatabaseSettings {
     write_connections_max: u32,
     #[serde(rename = "statement_timeout_ms", deserialize_with = "millis")]
     statement_timeout: Duration,
-    #[serde(rename = "lock_timeout_ms", deserialize_with = "millis")]
-    lock_timeout: Duration,
     #[serde(rename = "acquire_timeout_ms", deserialize_with = "millis")]
     acquire_timeout: Duration,
 }
@@ -61,7 +58,6 @@ impl DatabaseSettings {
         problems.bounds("database.read_connections_max", self.read_connections_max, 1, 200);
         problems.bounds("database.write_connections_max", self.write_connections_max, 1, 50);
         problems.bounds("database.statement_timeout_ms", self.statement_timeout.as_millis(), 100, 600_000);
-        problems.bounds("database.lock_timeout_ms", self.lock_timeout.as_millis(), 50, 60_000);
         problems.bounds("database.acquire_timeout_ms", self.acquire_timeout.as_millis(), 10, 60_000);
 
         let url =
@@ -80,7 +76,6 @@ impl DatabaseSettings {
             read_connections_max: self.read_connections_max,
             write_connections_max: self.write_connections_max,
             statement_timeout: self.statement_timeout,
-            lock_timeout: self.lock_timeout,
             acquire_timeout: self.acquire_timeout,
         })
     }

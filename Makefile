@@ -1,0 +1,47 @@
+# What people and machines run here. Everything works in an empty clone; tests start their own PostgreSQL.
+#
+#   make run                  the demo on SQLite: prints its login and the links of a round trip
+#   make run PROFILE=release  the same, optimised (a release build takes several minutes on a small machine)
+#   make test TEST=pixel      only the tests whose name contains `pixel`
+
+CARGO ?= cargo
+# `dev` or `release`.
+PROFILE ?= dev
+TEST ?=
+
+.PHONY: help run test lint fmt schema openapi audit ci
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+	@printf 'targets: run test lint fmt schema openapi audit ci\n'
+
+run:
+	$(CARGO) run --locked --profile $(PROFILE) -- demo
+
+# One process for all tests of tests/it, so that they share one PostgreSQL cluster (which is why this is not nextest).
+test:
+	$(CARGO) test --locked --workspace --no-fail-fast -- $(TEST)
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+fmt:
+	$(CARGO) fmt --all
+
+# After a change of the admin API: the file at the root is compared with the code by a test.
+schema:
+	$(CARGO) run --quiet --locked -- schema > schema.graphql.new
+	mv schema.graphql.new schema.graphql
+
+openapi:
+	@$(CARGO) run --quiet --locked -- openapi
+
+# Bans, licences and sources need no network; advisories need theirs, which is not everywhere: not part of .ci/run.
+audit:
+	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	$(CARGO) deny check bans licenses sources
+	$(CARGO) deny check advisories
+
+ci:
+	.ci/run

@@ -168,6 +168,8 @@ async fn converse<S>(
     // The time limits are TimedSocket's, which knows a silent client from a slow one; hyper's one limit does not.
     let connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
+        // A sender that closes its writing half after the request still gets its answer.
+        .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(socket, respond)
         .with_upgrades();

@@ -166,6 +166,15 @@ async fn a_slow_service_is_not_a_slow_client() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_its_half_is_answered() {
+    let server = start(LIMITS, Duration::from_secs(1)).await;
+    let mut stream = server.connect().await;
+    say(&mut stream, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    stream.shutdown().await.expect("half closed");
+    assert!(hear_all(&mut stream).await.ends_with("slow"));
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_take_its_answer_is_left() {
     let server = start(LIMITS, Duration::from_secs(5)).await;
     let mut stream = server.connect().await;

@@ -26,6 +26,8 @@ pub mod publisher;
 pub mod receipt;
 pub mod screening;
 pub mod secure_token;
+pub mod session;
+pub mod setup_code;
 pub mod snapshot;
 pub mod status;
 pub mod test_link;

@@ -8,7 +8,17 @@ use std::{error, net::IpAddr};
 
 use thiserror::Error;
 
+use super::clock::Timestamp;
 use super::ids::{ApiKeyId, OperatorId, SessionId};
+
+/// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1.3).
+pub const EMAIL_BYTES_MAX: usize = 254;
+/// The longest name of a person, in characters.
+pub const NAME_CHARACTERS_MAX: usize = 100;
+/// The shortest password, in characters: length is what counts (NIST SP 800-63B), so nothing else is asked for.
+pub const PASSWORD_CHARACTERS_MIN: usize = 12;
+/// The longest password, in bytes: room for any sentence, and an end to what is hashed.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// How far a principal may go; each role holds those before it (`Viewer < Manager < Admin`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +53,60 @@ impl Role {
     pub fn includes(self, needed: Self) -> bool {
         self >= needed
     }
+}
+
+/// A person who uses the admin API. The hash of the password stays in `store` and where it is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    pub id: OperatorId,
+    /// As [`parse_email`] gives it; unique.
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    pub is_active: bool,
+    /// Access tokens of another version are refused.
+    pub token_version: i32,
+    pub created_at: Timestamp,
+    /// The last sign-in or refresh.
+    pub last_seen_at: Option<Timestamp>,
+    pub version: i32,
+}
+
+/// Why a password is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PasswordRefused {
+    #[error("A password has at least {PASSWORD_CHARACTERS_MIN} characters")]
+    TooShort,
+    #[error("A password has at most {PASSWORD_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("The e-mail address is no password")]
+    IsEmail,
+}
+
+/// The one spelling of an operator's address: lower case, without white space round it. `None` when it is none.
+pub fn parse_email(text: &str) -> Option<String> {
+    let email = text.trim().to_lowercase();
+    let (local, host) = email.split_once('@')?;
+    let plain = !email.chars().any(|character| character.is_whitespace() || character.is_control());
+    let whole = !local.is_empty() && !host.is_empty() && !host.contains('@');
+    (plain && whole && email.len() <= EMAIL_BYTES_MAX).then_some(email)
+}
+
+/// May `password` be the one of the operator with `email`?
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_password(password: &str, email: &str) -> Result<(), PasswordRefused> {
+    let password_lower = password.trim().to_lowercase();
+    let email = email.trim().to_lowercase();
+    if password.chars().count() < PASSWORD_CHARACTERS_MIN {
+        return Err(PasswordRefused::TooShort);
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(PasswordRefused::TooLong);
+    }
+    let local = email.split('@').next().unwrap_or_default();
+    if password_lower == email || password_lower == local { Err(PasswordRefused::IsEmail) } else { Ok(()) }
 }
 
 /// What kind of caller a principal is.
@@ -109,6 +173,29 @@ mod tests {
         assert!(Role::Admin.includes(Role::Manager) && Role::Manager.includes(Role::Viewer));
         assert!(Role::Viewer.includes(Role::Viewer));
         assert!(!Role::Viewer.includes(Role::Manager) && !Role::Manager.includes(Role::Admin));
+    }
+
+    #[test]
+    fn an_email_has_one_spelling() {
+        assert_eq!(parse_email(" Ada@Example.COM\n").as_deref(), Some("ada@example.com"));
+        let longest = format!("{}@example.com", "a".repeat(EMAIL_BYTES_MAX - 12));
+        assert!(parse_email(&longest).is_some() && parse_email(&format!("a{longest}")).is_none());
+        for wrong in ["", "ada", "@example.com", "ada@", "a@b@c", "a da@example.com", "a\u{0}@b"] {
+            assert_eq!(parse_email(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_long_and_not_the_email() {
+        let of = |password: &str| check_password(password, "administrator@example.com").err();
+        assert_eq!(of("elevenchars"), Some(PasswordRefused::TooShort));
+        assert_eq!(of("twelve chars"), None);
+        assert_eq!(of("zwölf Zeichen"), None);
+        assert_eq!(of(&"p".repeat(PASSWORD_BYTES_MAX)), None);
+        assert_eq!(of(&"p".repeat(PASSWORD_BYTES_MAX + 1)), Some(PasswordRefused::TooLong));
+        for same in ["administrator@example.com", "Administrator@Example.com", " administrator", "Administrator"] {
+            assert_eq!(of(same), Some(PasswordRefused::IsEmail), "{same}");
+        }
     }
 
     #[test]

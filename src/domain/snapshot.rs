@@ -3,13 +3,13 @@
 //! `store` reads it, `app` keeps the newest one, `settle` asks for a newer one when the database has moved on.
 //! A click needs nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use super::advertiser::Advertiser;
-use super::ids::{AdvertiserId, OfferId, OperatorId, PublisherId, TokenId};
+use super::ids::{AdvertiserId, OfferId, OperatorId, PublisherId, SessionId, TokenId};
 use super::offer::Offer;
 use super::operator::Role;
 use super::publisher::{PartnerState, Publisher};
@@ -31,14 +31,18 @@ pub struct Snapshot {
     /// By host, lower case.
     pub domains: HashMap<String, TrackingDomain>,
     pub operators: HashMap<OperatorId, OperatorAccess>,
+    /// Sessions that were ended; their access tokens are refused though they have not expired.
+    pub revoked_sessions: HashSet<SessionId>,
     /// The workspace's own fallback for refused clicks.
     pub fallback_url: Option<String>,
 }
 
 /// What an access token is compared with on every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorAccess {
     pub role: Role,
+    /// As people see it in the audit trail.
+    pub name: String,
     pub is_active: bool,
     /// Access tokens of another version are refused.
     pub token_version: i32,

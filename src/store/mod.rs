@@ -15,6 +15,7 @@ mod error;
 pub mod operators;
 pub mod page;
 pub mod receipts;
+pub mod sessions;
 pub mod tokens;
 
 pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};

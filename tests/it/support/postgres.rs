@@ -91,10 +91,11 @@ impl Cluster {
         self.watch(postgres.id())
     }
 
-    /// Leaves no output open: whoever pipes the tests would wait for the watcher.
+    /// Leaves no output open: whoever pipes the tests would wait for the watcher. It waits ten seconds at most for
+    /// PostgreSQL to end, since in a container without an init an ended process is never cleared away.
     fn watch(&self, postgres: u32) -> Result<(), String> {
         const SCRIPT: &str = "while kill -0 \"$1\"; do sleep 0.5; done; kill -QUIT \"$2\"; \
-             while kill -0 \"$2\"; do sleep 0.1; done; rm -rf \"$3\"";
+             for _ in $(seq 100); do kill -0 \"$2\" || break; sleep 0.1; done; rm -rf \"$3\"";
         let mut watcher = Command::new("sh");
         watcher.args(["-c", SCRIPT, "watch-tests", &std::process::id().to_string(), &postgres.to_string()]);
         watcher.arg(&self.folder).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

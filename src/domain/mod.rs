@@ -5,6 +5,7 @@
 
 pub mod advertiser;
 pub mod answer;
+pub mod audit;
 pub mod click;
 pub mod clock;
 pub mod code;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use migration::MigratorTrait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, SqlxSqliteConnector};
-use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{AccessMode, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -61,6 +61,23 @@ pub struct Database {
     read_pool: Pool,
     write: DatabaseConnection,
     read: DatabaseConnection,
+}
+
+/// What a transaction of ours is for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// Changes what snapshots hold.
+    Control,
+    /// Changes what no snapshot holds.
+    Side,
+    Read,
+}
+
+fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
 }
 
 /// Work inside one control transaction.
@@ -112,36 +129,80 @@ impl Database {
 
     /// A write of control data: runs `work` in one transaction, in a task that no caller can cut short, and bumps
     /// `config_version` with it, so that every server reads anew.
+    /// The bump comes first: its row lock lets one control write run at a time, so that what `work` reads cannot
+    /// change before it writes.
     ///
     /// # Errors
     /// Whatever `work` returns; then nothing was written.
     pub async fn control_write<T: Send + 'static>(&self, work: ControlWork<T>) -> Result<T, StoreError> {
-        self.transact(work, true).await
+        self.transact(work, Purpose::Control, |_| true).await
+    }
+
+    /// As [`Self::control_write`], for work that may say no: then nothing is written and nothing is bumped.
+    ///
+    /// # Errors
+    /// Whatever `work` returns; then nothing was written.
+    pub async fn control_decision<T: Send + 'static, R: Send + 'static>(
+        &self,
+        work: ControlWork<Result<T, R>>,
+    ) -> Result<Result<T, R>, StoreError> {
+        self.transact(work, Purpose::Control, Result::is_ok).await
     }
 
     /// A write that no snapshot depends on: sessions, marks of last use.
     pub async fn side_write<T: Send + 'static>(&self, work: ControlWork<T>) -> Result<T, StoreError> {
-        self.transact(work, false).await
+        self.transact(work, Purpose::Side, |_| true).await
     }
 
-    async fn transact<T: Send + 'static>(&self, work: ControlWork<T>, bump: bool) -> Result<T, StoreError> {
-        let write = self.write.clone();
+    /// Reads that must agree with each other: all of them see one state of the database.
+    pub(crate) async fn consistent_read<T: Send + 'static>(&self, work: ControlWork<T>) -> Result<T, StoreError> {
+        self.transact(work, Purpose::Read, |_| false).await
+    }
+
+    /// Runs `work` in a transaction of its own task, and keeps what it wrote when `keep` says so.
+    async fn transact<T: Send + 'static>(
+        &self,
+        work: ControlWork<T>,
+        purpose: Purpose,
+        keep: fn(&T) -> bool,
+    ) -> Result<T, StoreError> {
+        let database = self.clone();
         let task = async move {
-            let options = TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            };
-            let transaction = write.begin_with_options(options).await?;
+            let transaction = database.begin(purpose).await?;
             let value = work(&transaction).await?;
-            if bump {
-                transaction.execute_unprepared("UPDATE config_version SET version = version + 1 WHERE id = 1").await?;
+            if keep(&value) {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
             }
-            transaction.commit().await?;
             Ok(value)
         };
         #[expect(clippy::disallowed_methods, reason = "awaited here: a caller that hangs up must not cut it short")]
         let task = tokio::spawn(task);
         task.await.map_err(|stopped| StoreError::Unavailable(stopped.into()))?
+    }
+
+    async fn begin(&self, purpose: Purpose) -> Result<DatabaseTransaction, StoreError> {
+        match purpose {
+            Purpose::Control => {
+                let transaction = self.write.begin_with_options(immediate()).await?;
+                transaction.execute_unprepared("UPDATE config_version SET version = version + 1 WHERE id = 1").await?;
+                Ok(transaction)
+            }
+            Purpose::Side => Ok(self.write.begin_with_options(immediate()).await?),
+            Purpose::Read => {
+                // A SQLite transaction sees one state anyway, and knows no levels.
+                let options = match self.engine {
+                    Engine::Sqlite => TransactionOptions::default(),
+                    Engine::Postgres => TransactionOptions {
+                        isolation_level: Some(IsolationLevel::RepeatableRead),
+                        access_mode: Some(AccessMode::ReadOnly),
+                        ..TransactionOptions::default()
+                    },
+                };
+                Ok(self.read.begin_with_options(options).await?)
+            }
+        }
     }
 
     /// Applies what is missing of the schema's history, one server at a time.

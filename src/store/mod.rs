@@ -5,6 +5,7 @@
 //! To add a table: a migration, an entity, a file here with its functions, and a line in the entity test.
 //! What differs between the engines is in `connect.rs` and `dialect.rs`, nowhere else.
 
+pub mod audit;
 pub mod clicks;
 mod columns;
 mod connect;

@@ -5,6 +5,7 @@
 //! A masked form is for people to read. Nothing here keeps what it was given, and nothing goes back.
 //! Whoever changes how a value is normalised makes every stored hash of it unfindable.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -24,6 +25,16 @@ impl PersonalHash {
 
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// 32 hexadecimal characters, lower case.
+    pub fn to_hex(&self) -> String {
+        use fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(32), |mut text, byte| {
+            // Writing to a String does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     fn new(key: &[u8; 32], value: &[u8]) -> Self {
@@ -65,6 +76,47 @@ impl PrivateEmail {
     pub fn of(keyring: &Keyring, email: &str) -> Option<Self> {
         Some(Self { masked: mask_email(email)?, hash: hash_email(keyring, email)? })
     }
+}
+
+/// A free text as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateText<'a> {
+    /// The text itself, or with every e-mail and address in it masked.
+    pub shown: Cow<'a, str>,
+    /// Where the whole text is one e-mail or one address: to find the person again.
+    pub hash: Option<PersonalHash>,
+}
+
+/// Masks a free text in which a sender may have put an e-mail or an address. Nearly all texts hold neither, and
+/// are handed back as they are.
+pub fn private_text<'a>(keyring: &Keyring, text: &'a str) -> PrivateText<'a> {
+    if let Some(email) = PrivateEmail::of(keyring, text).filter(|_| !text.trim().contains(char::is_whitespace)) {
+        return PrivateText { shown: Cow::Owned(email.masked), hash: Some(email.hash) };
+    }
+    if let Ok(address) = text.trim().parse::<IpAddr>() {
+        let private = PrivateAddress::of(keyring, address);
+        return PrivateText { shown: Cow::Owned(private.network), hash: Some(private.hash) };
+    }
+    let shown = if may_hold_people(text) { Cow::Owned(mask_words(text)) } else { Cow::Borrowed(text) };
+    PrivateText { shown, hash: None }
+}
+
+/// An `@`, or three points or two colons as an address has them.
+fn may_hold_people(text: &str) -> bool {
+    let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
+    count(b'@') > 0 || count(b'.') >= 3 || count(b':') >= 2
+}
+
+fn mask_words(text: &str) -> String {
+    let ends_word = |c: char| c.is_whitespace() || ",;<>()[]\"'=&|/".contains(c);
+    let mask = |piece: &str| {
+        let word = piece.trim_end_matches(ends_word);
+        let rest = &piece[word.len()..];
+        let address = word.parse::<IpAddr>().ok().map(|address| mask_address(address).to_string());
+        let masked = address.or_else(|| word.contains('@').then(|| mask_email(word).unwrap_or_else(|| "***".into())));
+        masked.map_or_else(|| piece.to_owned(), |masked| masked + rest)
+    };
+    text.split_inclusive(ends_word).map(mask).collect()
 }
 
 /// `j***@example.com`: the first character of the local part at most, and none where it has only one.

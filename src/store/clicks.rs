@@ -4,12 +4,41 @@
 //! millisecond too, which the sealed id tells.
 
 use entity::click as row;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
+use crate::domain::transaction_id::TransactionId;
 
 use super::columns::Cell;
+use super::connect::Database;
 use super::error::StoreError;
+
+/// `clicked_at` is the millisecond under the id's seal; without it every partition is asked.
+pub async fn find(
+    database: &Database,
+    transaction: &TransactionId,
+    clicked_at: Option<Timestamp>,
+) -> Result<Option<Click>, StoreError> {
+    let of_transaction = row::Entity::find().filter(row::Column::TransactionId.eq(transaction.as_bytes().to_vec()));
+    let select = match clicked_at {
+        Some(at) => of_transaction.filter(row::Column::ClickedAt.eq(at.as_millis())),
+        None => of_transaction,
+    };
+    select.one(database.read()).await?.map(click).transpose()
+}
+
+/// The clicks of these transactions that are there, in no order; `clicked_at` as for [`find`].
+pub async fn find_many(database: &Database, ids: &[(TransactionId, Timestamp)]) -> Result<Vec<Click>, StoreError> {
+    let transactions = ids.iter().map(|(id, _)| id.as_bytes().to_vec());
+    let times = ids.iter().map(|(_, at)| at.as_millis());
+    let rows = row::Entity::find()
+        .filter(row::Column::TransactionId.is_in(transactions))
+        .filter(row::Column::ClickedAt.is_in(times))
+        .all(database.read())
+        .await?;
+    rows.into_iter().map(click).collect()
+}
 
 /// # Errors
 /// `Unreadable` for a row that our own code did not write like this.

@@ -5,21 +5,159 @@
 
 use std::borrow::Cow;
 
-use entity::receipt as row;
+use entity::{conversion_change, receipt as row};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use sea_orm::sea_query::{Query, SelectStatement, UnionType};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryTrait, Select};
 
 use crate::domain::clock::Timestamp;
-use crate::domain::code::Code;
-use crate::domain::ids::{ConversionId, ReceiptId, TokenId};
+use crate::domain::code::{Code, Verdict};
+use crate::domain::ids::{ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
 use crate::domain::inbound::{Door, Warning, WarningCode};
 use crate::domain::receipt::Receipt;
 use crate::domain::screening::Check;
 use crate::domain::status::Status;
+use crate::domain::transaction_id::TransactionId;
 
 use super::columns::Cell;
+use super::connect::Database;
 use super::error::StoreError;
+use super::filter::{AddressMatch, StringMatch, TimeRange, one_of};
+use super::page::{self, BoundedCount, Direction, Key, KeyKind, Order, Page, PageRequest, Sort};
 
 const TABLE: &str = "receipt";
+/// An id begins with the millisecond of arrival, but the clock may have been read a moment earlier or later.
+const ID_SLACK_SECONDS: i64 = 60;
+
+/// As [`ConversionFilter`](super::conversions::ConversionFilter).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptFilter {
+    pub received_at: Option<TimeRange>,
+    pub doors: Option<Vec<Door>>,
+    pub verdicts: Option<Vec<Verdict>>,
+    pub codes: Option<Vec<Code>>,
+    pub offers: Option<Vec<OfferId>>,
+    pub publishers: Option<Vec<PublisherId>>,
+    pub tokens: Option<Vec<TokenId>>,
+    pub transaction_id: Option<StringMatch>,
+    pub addresses: Option<Vec<AddressMatch>>,
+    pub include_tests: bool,
+}
+
+/// Everything, tests too.
+impl Default for ReceiptFilter {
+    fn default() -> Self {
+        Self {
+            received_at: None,
+            doors: None,
+            verdicts: None,
+            codes: None,
+            offers: None,
+            publishers: None,
+            tokens: None,
+            transaction_id: None,
+            addresses: None,
+            include_tests: true,
+        }
+    }
+}
+
+/// The order of receipts: newest first, by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest;
+
+pub async fn list(
+    database: &Database,
+    filter: &ReceiptFilter,
+    page: &PageRequest<Newest>,
+) -> Result<Page<Receipt>, StoreError> {
+    fetch(database, row::Entity::find().filter(filter.condition()), page).await
+}
+
+/// How many a filter matches, up to a bound.
+pub async fn count(database: &Database, filter: &ReceiptFilter) -> Result<BoundedCount, StoreError> {
+    page::count(database.read(), row::Entity::find().filter(filter.condition()).into_query()).await
+}
+
+pub async fn find(database: &Database, id: ReceiptId) -> Result<Option<Receipt>, StoreError> {
+    row::Entity::find_by_id(id.uuid()).one(database.read()).await?.map(receipt).transpose()
+}
+
+/// Those that exist, in no order.
+pub async fn find_many(database: &Database, ids: &[ReceiptId]) -> Result<Vec<Receipt>, StoreError> {
+    let select = row::Entity::find().filter(row::Column::Id.is_in(ids.iter().map(|id| id.uuid())));
+    select.all(database.read()).await?.into_iter().map(receipt).collect()
+}
+
+/// What concerned a conversion, newest first: the requests of its history, and those of its transaction that were
+/// about it or about no conversion at all (refused ones, for example).
+pub async fn of_conversion(
+    database: &Database,
+    conversion: ConversionId,
+    transaction: &TransactionId,
+    page: &PageRequest<Newest>,
+) -> Result<Page<Receipt>, StoreError> {
+    let mut ids = of_transaction(conversion, transaction);
+    ids.union(UnionType::Distinct, of_history(conversion));
+    fetch(database, row::Entity::find().filter(row::Column::Id.in_subquery(ids)), page).await
+}
+
+fn of_transaction(conversion: ConversionId, transaction: &TransactionId) -> SelectStatement {
+    let about_it = row::Column::ConversionId.eq(conversion.uuid());
+    Query::select()
+        .column(row::Column::Id)
+        .from(row::Entity)
+        .and_where(row::Column::TransactionId.eq(transaction.as_bytes().to_vec()))
+        .cond_where(Condition::any().add(about_it).add(row::Column::ConversionId.is_null()))
+        .take()
+}
+
+fn of_history(conversion: ConversionId) -> SelectStatement {
+    Query::select()
+        .column(conversion_change::Column::ReceiptId)
+        .from(conversion_change::Entity)
+        .and_where(conversion_change::Column::ConversionId.eq(conversion.uuid()))
+        .and_where(conversion_change::Column::ReceiptId.is_not_null())
+        .take()
+}
+
+async fn fetch(
+    database: &Database,
+    select: Select<row::Entity>,
+    page: &PageRequest<Newest>,
+) -> Result<Page<Receipt>, StoreError> {
+    let columns = [row::Column::Id.into_expr()];
+    page::fetch(database.read(), select, page, &columns, |row: &row::Model| vec![Key::Uuid(row.id)], receipt).await
+}
+
+impl Sort for Newest {
+    fn order(self) -> Order {
+        Order { name: "receipt.id", direction: Direction::Descending, keys: &[KeyKind::Uuid] }
+    }
+}
+
+impl ReceiptFilter {
+    fn condition(&self) -> Condition {
+        use row::Column;
+        Condition::all()
+            .add_option(self.received_at.map(|range| range.condition(Column::ReceivedAt)))
+            .add_option(self.received_at.map(|range| range.id_condition(Column::Id, ID_SLACK_SECONDS)))
+            .add_option(one_of(Column::Door, self.doors.as_deref().map(|all| all.iter().map(|one| one.as_str()))))
+            .add_option(one_of(Column::Verdict, self.verdicts.as_deref().map(|all| all.iter().map(|one| one.as_str()))))
+            .add_option(one_of(Column::Code, self.codes.as_deref().map(|all| all.iter().map(|one| one.as_str()))))
+            .add_option(one_of(Column::OfferId, self.offers.as_deref().map(|all| all.iter().map(|id| id.number()))))
+            .add_option(one_of(
+                Column::PublisherId,
+                self.publishers.as_deref().map(|all| all.iter().map(|id| id.number())),
+            ))
+            .add_option(one_of(Column::TokenId, self.tokens.as_deref().map(|all| all.iter().map(|id| id.uuid()))))
+            .add_option(self.transaction_id.as_ref().map(|text| text.transaction_condition(Column::TransactionId)))
+            .add_option(
+                self.addresses.as_deref().map(|all| AddressMatch::any(all, Column::Address, Column::AddressHash)),
+            )
+            .add_option((!self.include_tests).then(|| Column::IsTest.eq(false)))
+    }
+}
 
 /// What would break `code:field:hint` and its lines.
 const RESERVED: &AsciiSet = &CONTROLS.add(b'%').add(b':');

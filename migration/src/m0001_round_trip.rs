@@ -212,6 +212,7 @@ const POSTGRES: &[&str] = &[
     PRIMARY KEY (id)
 )",
     "CREATE INDEX conversion_transaction_idx ON conversion (transaction_id)",
+    "CREATE INDEX conversion_time_idx ON conversion (converted_at)",
     "CREATE INDEX conversion_offer_idx ON conversion (offer_id, converted_at)",
     "CREATE INDEX conversion_publisher_idx ON conversion (publisher_id, converted_at)",
     "CREATE INDEX conversion_external_idx ON conversion (external_transaction_id) WHERE external_transaction_id IS NOT NULL",
@@ -543,6 +544,7 @@ const SQLITE: &[&str] = &[
     PRIMARY KEY (id)
 ) STRICT",
     "CREATE INDEX conversion_transaction_idx ON conversion (transaction_id)",
+    "CREATE INDEX conversion_time_idx ON conversion (converted_at)",
     "CREATE INDEX conversion_offer_idx ON conversion (offer_id, converted_at)",
     "CREATE INDEX conversion_publisher_idx ON conversion (publisher_id, converted_at)",
     "CREATE INDEX conversion_external_idx ON conversion (external_transaction_id) WHERE external_transaction_id IS NOT NULL",

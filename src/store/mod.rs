@@ -13,6 +13,7 @@ pub mod conversions;
 mod dialect;
 pub mod domains;
 mod error;
+pub mod filter;
 pub mod operators;
 pub mod page;
 pub mod receipts;

@@ -67,11 +67,10 @@ impl From<sqlx::Error> for StoreError {
 /// IOERR, FULL and CANTOPEN with their extended codes.
 fn retry_later(code: Option<&str>) -> bool {
     let Some(code) = code else { return false };
-    if code.len() == 5 && !code.bytes().all(|b| b.is_ascii_digit() && code.starts_with('0')) {
-        let class = &code[..2];
-        if matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006") {
-            return true;
-        }
+    // No code of SQLite has five digits, every SQLSTATE has five characters.
+    if code.len() == 5 {
+        return matches!(code.get(..2).unwrap_or_default(), "08" | "40" | "53" | "57" | "58")
+            || matches!(code, "55P03" | "25006");
     }
     code.parse::<u32>().is_ok_and(|sqlite| matches!(sqlite & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }

@@ -5,6 +5,7 @@
 //! To add a table: a migration, an entity, a file here with its functions, and a line in the entity test.
 //! What differs between the engines is in `connect.rs` and `dialect.rs`, nowhere else.
 
+pub mod advertisers;
 pub mod audit;
 pub mod clicks;
 mod columns;
@@ -14,12 +15,20 @@ mod dialect;
 pub mod domains;
 mod error;
 pub mod filter;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod offers;
 pub mod operators;
 pub mod page;
+pub mod publishers;
 pub mod receipts;
 pub mod sessions;
+mod search;
+pub mod settings;
+pub mod snapshot;
 pub mod tokens;
 
 pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};
 pub use dialect::Tx;
 pub use error::StoreError;
+pub use search::PartnerFilter;

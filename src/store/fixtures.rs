@@ -1,0 +1,25 @@
+//! A database of its own for every unit test: SQLite in a folder that goes with it.
+//! What must hold on both engines is tested in `tests/it`.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::connect::{ConnectOptionsOf, Database};
+
+/// Keep it as long as the database is used.
+pub(crate) struct Folder(#[expect(dead_code, reason = "held for its end")] TempDir);
+
+pub(crate) async fn database() -> (Database, Folder) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ConnectOptionsOf {
+        url: format!("sqlite://{}/test.db", folder.path().display()).into(),
+        read_connections: 2,
+        write_connections: 1,
+        acquire_timeout: Duration::from_secs(5),
+        statement_timeout: Duration::from_secs(5),
+    };
+    let database = Database::connect(&options).await.unwrap();
+    database.migrate().await.unwrap();
+    (database, Folder(folder))
+}

@@ -18,6 +18,9 @@ use crate::domain::transaction_id::Minter;
 use crate::store::Database;
 
 mod error;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod snapshot;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 
@@ -25,6 +28,7 @@ pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub struct App {
     pub database: Database,
     pub snapshot: CurrentSnapshot,
+    pub unknown_tokens: snapshot::UnknownTokens,
     pub keyring: Arc<Keyring>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,

@@ -146,6 +146,22 @@ pub struct Principal {
     pub request_id: String,
 }
 
+impl Principal {
+    /// The server itself, at the command line or in its own tasks: the audit trail calls it `system`.
+    pub fn system() -> Self {
+        Self {
+            kind: PrincipalKind::Operator,
+            operator: None,
+            api_key: None,
+            label: "system".to_owned(),
+            role: Role::Admin,
+            session: None,
+            address: None,
+            request_id: "system".to_owned(),
+        }
+    }
+}
+
 /// Why a bearer was not believed. The texts go to the caller; they say what to do and never what is stored.
 #[derive(Debug, Error)]
 pub enum AuthRefused {

@@ -1,0 +1,54 @@
+//! `click`: append-only.
+
+use std::collections::HashMap;
+
+use super::columns::Of;
+use super::models;
+use crate::domain::click::Click;
+use crate::domain::transaction_id::TransactionId;
+use crate::store::clicks::click;
+use crate::store::dialect::{Column, Rows, Tx};
+use crate::store::error::StoreError;
+
+const SUB_IDS: [&str; 6] = ["sub_id", "sub_id_2", "sub_id_3", "sub_id_4", "sub_id_5", "sub_id_6"];
+
+/// Inserts those that are not there, and says which were really inserted: only these count in figures.
+pub async fn insert_clicks(tx: &mut Tx, clicks: &[Click]) -> Result<Vec<TransactionId>, StoreError> {
+    let of = Of(clicks);
+    let mut columns = vec![
+        ("transaction_id", of.bytes(|c| Some(c.transaction_id.as_bytes()))),
+        ("clicked_at", of.i64(|c| Some(c.clicked_at.as_millis()))),
+        ("offer_id", of.i32(|c| Some(c.offer.number()))),
+        ("publisher_id", of.i32(|c| Some(c.publisher.number()))),
+        ("external_transaction_id", of.text_or_null(|c| c.external_transaction_id.as_deref())),
+        ("device_id", of.text_or_null(|c| c.device_id.as_deref())),
+        ("address", of.text_or_null(|c| c.address.as_ref().map(|a| a.network.as_str()))),
+        ("address_hash", of.bytes(|c| c.address.as_ref().map(|a| a.hash.as_bytes().as_slice()))),
+        ("user_agent", of.text_or_null(|c| c.user_agent.as_deref())),
+        ("referrer_origin", of.text_or_null(|c| c.referrer_origin.as_deref())),
+        ("is_bot", of.bool(|c| c.is_bot)),
+        ("is_test", of.bool(|c| c.is_test)),
+    ];
+    for (index, name) in SUB_IDS.into_iter().enumerate() {
+        columns.push((name, of.text_or_null(move |c| c.sub_ids[index].as_deref())));
+    }
+    let tail = "ON CONFLICT (transaction_id, clicked_at) DO NOTHING RETURNING transaction_id";
+    let rows = tx.insert(Rows { table: "click", columns, tail }).await?;
+    rows.iter()
+        .map(|row| {
+            let bytes: Vec<u8> = row.try_get("", "transaction_id")?;
+            TransactionId::from_bytes(&bytes).ok_or_else(|| StoreError::unreadable("click", "transaction_id"))
+        })
+        .collect()
+}
+
+/// The clicks of these transactions, as far as they are there.
+pub async fn find_clicks(
+    tx: &mut Tx,
+    transactions: &[TransactionId],
+) -> Result<HashMap<TransactionId, Click>, StoreError> {
+    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().to_vec())).collect());
+    let rows = tx.select_by("SELECT * FROM click WHERE transaction_id IN", wanted, "", "").await?;
+    let clicks = models(&rows)?.into_iter().map(click);
+    clicks.map(|click| click.map(|click| (click.transaction_id, click))).collect()
+}

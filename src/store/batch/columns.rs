@@ -1,0 +1,45 @@
+//! Columns made from a list of nouns, one value each.
+
+use uuid::Uuid;
+
+use crate::store::dialect::Column;
+
+pub(super) struct Of<'a, T>(pub(super) &'a [T]);
+
+impl<'a, T> Of<'a, T> {
+    pub(super) fn text(&self, of: impl Fn(&'a T) -> &'a str) -> Column {
+        Column::Text(self.0.iter().map(|item| Some(of(item).to_owned())).collect())
+    }
+
+    pub(super) fn text_or_null(&self, of: impl Fn(&'a T) -> Option<&'a str>) -> Column {
+        Column::Text(self.0.iter().map(|item| of(item).map(str::to_owned)).collect())
+    }
+
+    pub(super) fn owned_text(&self, of: impl Fn(&'a T) -> Option<String>) -> Column {
+        Column::Text(self.0.iter().map(of).collect())
+    }
+
+    pub(super) fn bytes(&self, of: impl Fn(&'a T) -> Option<&'a [u8]>) -> Column {
+        Column::Bytes(self.0.iter().map(|item| of(item).map(<[u8]>::to_vec)).collect())
+    }
+
+    pub(super) fn i16(&self, of: impl Fn(&'a T) -> i16) -> Column {
+        Column::I16(self.0.iter().map(of).collect())
+    }
+
+    pub(super) fn i32(&self, of: impl Fn(&'a T) -> Option<i32>) -> Column {
+        Column::I32(self.0.iter().map(of).collect())
+    }
+
+    pub(super) fn i64(&self, of: impl Fn(&'a T) -> Option<i64>) -> Column {
+        Column::I64(self.0.iter().map(of).collect())
+    }
+
+    pub(super) fn bool(&self, of: impl Fn(&'a T) -> bool) -> Column {
+        Column::Bool(self.0.iter().map(of).collect())
+    }
+
+    pub(super) fn uuid(&self, of: impl Fn(&'a T) -> Option<Uuid>) -> Column {
+        Column::Uuid(self.0.iter().map(of).collect())
+    }
+}

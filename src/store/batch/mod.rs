@@ -1,0 +1,35 @@
+//! The statements of a settled batch: whole columns in, rows out, all on one [`Tx`](super::Tx).
+//!
+//! Each function is one statement for the whole batch (a few on SQLite, by chunk). Order matters on PostgreSQL,
+//! where other servers write too: keys are claimed and locked in byte order, conversions are locked in the order
+//! of their ids, figures are upserted in key order; so two batches wait for each other and never in a ring.
+
+mod clicks;
+mod conversions;
+mod keys;
+mod receipts;
+mod rollups;
+
+pub use clicks::{find_clicks, insert_clicks};
+pub use conversions::{
+    ParkedRejection, conversions_by_ids, conversions_by_transactions, delete_parked, insert_changes, insert_conversions,
+    insert_extras, parked_by_keys, update_conversions, upsert_parked,
+};
+pub use keys::{assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
+pub use receipts::{existing_receipts, insert_receipts};
+pub use rollups::{Bucket, add_figures};
+
+use super::dialect::Tx;
+use super::error::StoreError;
+use sea_orm::{FromQueryResult, QueryResult};
+
+/// What the database says the version of the control data is, inside this transaction.
+pub async fn config_version(tx: &mut Tx) -> Result<i64, StoreError> {
+    let rows = tx.run("SELECT version FROM config_version WHERE id = 1", Vec::new()).await?;
+    let row = rows.first().ok_or_else(|| StoreError::unreadable("config_version", "no row"))?;
+    Ok(row.try_get("", "version")?)
+}
+
+fn models<M: FromQueryResult>(rows: &[QueryResult]) -> Result<Vec<M>, StoreError> {
+    rows.iter().map(|row| M::from_query_result(row, "").map_err(StoreError::from)).collect()
+}

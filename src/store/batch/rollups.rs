@@ -1,0 +1,49 @@
+//! `rollup`: figures as differences, in the transaction of the facts.
+
+use std::collections::BTreeMap;
+
+use super::columns::Of;
+use crate::domain::clock::Timestamp;
+use crate::domain::conversion::Figures;
+use crate::domain::ids::{OfferId, PublisherId};
+use crate::domain::money::Currency;
+use crate::store::dialect::{Rows, Tx};
+use crate::store::error::StoreError;
+
+/// Where a figure counts. In the order of the table's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bucket {
+    /// The start of the 15 minutes.
+    pub at: Timestamp,
+    pub offer: OfferId,
+    pub publisher: PublisherId,
+    pub currency: Currency,
+}
+
+/// Adds differences, in key order. `slot` is the writer's own: two writers never meet on a row.
+pub async fn add_figures(tx: &mut Tx, slot: i16, figures: &BTreeMap<Bucket, Figures>) -> Result<(), StoreError> {
+    let rows: Vec<(&Bucket, &Figures)> = figures.iter().filter(|(_, figures)| !figures.is_zero()).collect();
+    let of = Of(&rows);
+    let columns = vec![
+        ("bucket_at", of.i64(|(b, _)| Some(b.at.as_millis()))),
+        ("offer_id", of.i32(|(b, _)| Some(b.offer.number()))),
+        ("publisher_id", of.i32(|(b, _)| Some(b.publisher.number()))),
+        ("currency", of.text(|(b, _)| b.currency.as_str())),
+        ("slot", of.i16(|_| slot)),
+        ("clicks", of.i64(|(_, f)| Some(f.clicks))),
+        ("conversions", of.i64(|(_, f)| Some(f.conversions))),
+        ("approved", of.i64(|(_, f)| Some(f.approved))),
+        ("pending", of.i64(|(_, f)| Some(f.pending))),
+        ("rejected", of.i64(|(_, f)| Some(f.rejected))),
+        ("revenue_micros", of.i64(|(_, f)| Some(f.revenue.as_i64()))),
+        ("payout_micros", of.i64(|(_, f)| Some(f.payout.as_i64()))),
+    ];
+    let tail = "ON CONFLICT (bucket_at, offer_id, publisher_id, currency, slot) DO UPDATE SET \
+        clicks = rollup.clicks + excluded.clicks, conversions = rollup.conversions + excluded.conversions, \
+        approved = rollup.approved + excluded.approved, pending = rollup.pending + excluded.pending, \
+        rejected = rollup.rejected + excluded.rejected, \
+        revenue_micros = rollup.revenue_micros + excluded.revenue_micros, \
+        payout_micros = rollup.payout_micros + excluded.payout_micros";
+    tx.insert(Rows { table: "rollup", columns, tail }).await?;
+    Ok(())
+}

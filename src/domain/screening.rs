@@ -215,6 +215,8 @@ pub struct Hit {
     pub address: PrivateAddress,
     pub conversion_ip: Option<PrivateAddress>,
     pub email: Option<PrivateEmail>,
+    /// Additional parameters in private forms, to be kept with the conversion.
+    pub extras: Vec<(String, String)>,
 }
 
 /// What is known of a request so far, whatever becomes of it: for its receipt.
@@ -622,6 +624,14 @@ impl Admission<'_> {
         ClaimKeys { order, external: None, repeat, first }
     }
 
+    /// The key on which a rejection of this transaction waits for its conversion.
+    pub fn parking_key(&self, transaction: &TransactionId) -> ConversionKey {
+        match self.order_id {
+            Some(order_id) => ConversionKey::order(self.offer.id, transaction, self.event_number, order_id),
+            None => ConversionKey::first(transaction, self.event_number),
+        }
+    }
+
     fn clickless_keys(&self, hit: &Hit) -> ClaimKeys {
         let (offer, publisher) = (self.offer.id, self.publisher);
         let order = self.order_id.map(|id| ConversionKey::clickless_order(offer, publisher, self.event_number, id));
@@ -709,6 +719,27 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// What is answered when this is carried out.
+    pub fn code(&self) -> Code {
+        match &self.ruling {
+            Ruling::Record(_) => Code::Recorded,
+            Ruling::Duplicate(_) => Code::Duplicate,
+            Ruling::Confirm { answer, .. } | Ruling::Move { answer, .. } => *answer,
+            Ruling::NoChange(_) => Code::NoChange,
+            Ruling::Park(_) => Code::Parked,
+            Ruling::Refuse(refusal) => refusal.code,
+        }
+    }
+
+    /// The conversion that it is about, where one exists.
+    pub fn conversion(&self) -> Option<ConversionId> {
+        match &self.ruling {
+            Ruling::Duplicate(id) | Ruling::NoChange(id) => Some(*id),
+            Ruling::Confirm { of, .. } | Ruling::Move { of, .. } => Some(*of),
+            Ruling::Record(_) | Ruling::Park(_) | Ruling::Refuse(_) => None,
+        }
+    }
+
     fn refuse(refusal: Refusal) -> Self {
         Self {
             decisive: Some(refusal.check),
@@ -1092,10 +1123,7 @@ fn park_or_refuse(hit: &Hit, admission: &Admission<'_>) -> Judgement {
     if named || late || unsealed.kind.is_clickless() || unsealed.key_revoked {
         return not_found();
     }
-    let key = match admission.order_id {
-        Some(order_id) => ConversionKey::order(admission.offer.id, id, admission.event_number, order_id),
-        None => ConversionKey::first(id, admission.event_number),
-    };
+    let key = admission.parking_key(id);
     Judgement { ruling: Ruling::Park(key), decisive: Some(Check::TargetFound), detail: None, warnings: Vec::new() }
 }
 

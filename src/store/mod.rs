@@ -7,6 +7,7 @@
 
 pub mod advertisers;
 pub mod audit;
+pub mod batch;
 pub mod clicks;
 mod columns;
 mod connect;

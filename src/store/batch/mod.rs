@@ -5,6 +5,7 @@
 //! of their ids, figures are upserted in key order; so two batches wait for each other and never in a ring.
 
 mod clicks;
+mod columns;
 mod conversions;
 mod keys;
 mod receipts;
@@ -12,10 +13,10 @@ mod rollups;
 
 pub use clicks::{find_clicks, insert_clicks};
 pub use conversions::{
-    ParkedRejection, conversions_by_ids, conversions_by_transactions, delete_parked, insert_changes, insert_conversions,
+    Extra, ParkedRejection, conversions_by_ids, conversions_by_transactions, delete_parked, insert_changes, insert_conversions,
     insert_extras, parked_by_keys, update_conversions, upsert_parked,
 };
-pub use keys::{assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
+pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::{existing_receipts, insert_receipts};
 pub use rollups::{Bucket, add_figures};
 

@@ -1,0 +1,488 @@
+//! The part of the world that one batch is about, in memory, while it is judged in order of arrival.
+//!
+//! Later items see what earlier ones of the same batch did. Everything that the batch will write is collected here;
+//! nothing is written before all of it is judged, so that the statements are few and their order is fixed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::domain::answer::Answer;
+use crate::domain::audit::AuditEvent;
+use crate::domain::click::Click;
+use crate::domain::clock::Timestamp;
+use crate::domain::conversion::{Author, Change, Conversion, Figures, Source, Transition};
+use crate::domain::conversion_key::{ClaimKeys, ConversionKey};
+use crate::domain::ids::{ChangeId, ConversionId, TokenId};
+use crate::domain::inbound::{Door, Slot};
+use crate::domain::money::Currency;
+use crate::domain::receipt::Receipt;
+use crate::domain::screening::{
+    Admission, Check, Facts, Hit, Judgement, Known, MoveRuling, Refusal, Ruling, Standing, judge, rule_move,
+};
+use crate::domain::status::{Party, Status};
+use crate::domain::transaction_id::TransactionId;
+use crate::store::batch::{Bucket, Extra, KeyOwner, ParkedRejection};
+
+use super::item::{ChangeOutcome, OperatorChange};
+
+/// Seconds of a bucket of figures.
+const BUCKET_SECONDS: i64 = 900;
+
+/// Who holds a key now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyState {
+    /// Nobody: this batch may have it.
+    Free,
+    Owned(ConversionId),
+    /// A rejection waits on it.
+    Parked,
+}
+
+/// A request that was admitted, with what was made for it beforehand.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    pub(super) hit: &'a Hit,
+    pub(super) known: Known,
+    pub(super) admission: Admission<'a>,
+    /// Its own if it turns out to be new.
+    pub(super) conversion: ConversionId,
+    /// The id of its transaction; minted where it is clickless.
+    pub(super) transaction: TransactionId,
+    pub(super) keys: ClaimKeys,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) keys: HashMap<ConversionKey, KeyState>,
+    /// Keys that this transaction inserted, with the owner that was written.
+    pub(super) claimed: BTreeMap<ConversionKey, Option<ConversionId>>,
+    pub(super) conversions: HashMap<ConversionId, Conversion>,
+    pub(super) by_transaction: HashMap<TransactionId, Vec<ConversionId>>,
+    pub(super) parked: HashMap<ConversionKey, ParkedRejection>,
+    pub(super) clicks: HashMap<TransactionId, Click>,
+    pub(super) writes: Writes,
+    now: Timestamp,
+}
+
+/// What is to be written when all is judged.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    pub(super) recorded: Vec<ConversionId>,
+    pub(super) updated: BTreeSet<ConversionId>,
+    pub(super) reassigned: BTreeSet<ConversionKey>,
+    pub(super) changes: Vec<Change>,
+    pub(super) extras: Vec<Extra>,
+    pub(super) parked: BTreeMap<ConversionKey, ParkedRejection>,
+    pub(super) unparked: BTreeSet<ConversionKey>,
+    pub(super) receipts: Vec<Receipt>,
+    pub(super) figures: BTreeMap<Bucket, Figures>,
+    pub(super) audit: Vec<AuditEvent>,
+    pub(super) token_uses: BTreeMap<TokenId, (Timestamp, String)>,
+}
+
+/// Makes the ids of changes.
+pub(super) type MintChange<'m> = &'m (dyn Fn() -> ChangeId + Send + Sync);
+
+impl World {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { now, ..Self::default() }
+    }
+
+    pub(super) fn key(&self, key: &ConversionKey) -> KeyState {
+        self.keys.get(key).copied().unwrap_or(KeyState::Free)
+    }
+
+    pub(super) fn insert_conversion(&mut self, conversion: Conversion) {
+        let ids = self.by_transaction.entry(conversion.transaction_id).or_default();
+        if !ids.contains(&conversion.id) {
+            ids.push(conversion.id);
+        }
+        self.conversions.insert(conversion.id, conversion);
+    }
+
+    /// What is known about an admitted request: the facts of [`judge`].
+    pub(super) fn judge(&self, admitted: &Admitted<'_>) -> Judgement {
+        let of_transaction: Vec<&Conversion> = self
+            .by_transaction
+            .get(&admitted.transaction)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.conversions.get(id))
+            .collect();
+        let keys = &admitted.keys;
+        let repeat = self.owner(keys.repeat.as_ref());
+        let facts = Facts {
+            by_order: self.owner(keys.order.as_ref()),
+            by_external: self.owner(keys.external.as_ref()),
+            by_repeat: repeat.filter(|owner| admitted.admission.is_repeat_of(admitted.hit, owner)),
+            by_first: self.owner(keys.first.as_ref()),
+            parked: keys.iter().any(|key| self.parked.contains_key(key)),
+            of_transaction: &of_transaction,
+        };
+        judge(admitted.hit, &admitted.admission, &facts)
+    }
+
+    fn owner(&self, key: Option<&ConversionKey>) -> Option<&Conversion> {
+        match self.key(key?) {
+            KeyState::Owned(id) => self.conversions.get(&id),
+            KeyState::Free | KeyState::Parked => None,
+        }
+    }
+
+    /// Carries a judgement out, and says what to answer.
+    pub(super) fn carry_out(
+        &mut self,
+        admitted: &Admitted<'_>,
+        judgement: &Judgement,
+        mint: MintChange<'_>,
+    ) -> Answer {
+        let conversion = match &judgement.ruling {
+            Ruling::Record(standing) => Some(self.record(admitted, standing, mint)),
+            Ruling::Confirm { of, transition, .. } => {
+                self.confirm(admitted, *of, transition, mint);
+                Some(*of)
+            }
+            Ruling::Move { of, transition, .. } => {
+                let author = sender(admitted, self.now);
+                self.change(*of, (**transition).clone(), author, mint);
+                Some(*of)
+            }
+            Ruling::Duplicate(of) | Ruling::NoChange(of) => Some(*of),
+            Ruling::Park(key) => {
+                self.park(admitted, key);
+                None
+            }
+            Ruling::Refuse(_) => None,
+        };
+        self.answer(admitted, judgement, conversion)
+    }
+
+    fn answer(&self, admitted: &Admitted<'_>, judgement: &Judgement, conversion: Option<ConversionId>) -> Answer {
+        let known = &admitted.known;
+        let refusal = match &judgement.ruling {
+            Ruling::Refuse(refusal) => Some(refusal),
+            Ruling::Record(_)
+            | Ruling::Duplicate(_)
+            | Ruling::Confirm { .. }
+            | Ruling::Move { .. }
+            | Ruling::NoChange(_)
+            | Ruling::Park(_) => None,
+        };
+        let mut warnings = admitted.hit.inbound.warnings.clone();
+        warnings.extend(judgement.warnings.iter().cloned());
+        Answer {
+            receipt: known.token.map(|_| admitted.hit.receipt),
+            conversion,
+            transaction_id: Some(admitted.transaction),
+            status: conversion.and_then(|id| self.conversions.get(&id)).map(|conversion| conversion.status),
+            field: refusal.and_then(|refusal| refusal.field).map(str::to_owned),
+            received: refusal.and_then(|refusal| refusal.received.clone()),
+            detail: judgement.detail.clone(),
+            warnings,
+            verified: known.token.is_some(),
+            lenient: known.lenient,
+            ..Answer::bare(admitted.hit.inbound.door, judgement.code())
+        }
+    }
+
+    fn record(&mut self, admitted: &Admitted<'_>, standing: &Standing, mint: MintChange<'_>) -> ConversionId {
+        let mut conversion = self.newborn(admitted, standing);
+        let id = conversion.id;
+        self.writes.changes.push(conversion.record(mint(), sender(admitted, self.now)));
+        self.count(&conversion, 1);
+        self.insert_conversion(conversion);
+        self.writes.recorded.push(id);
+        self.writes.extras.extend(admitted.hit.extras.iter().map(|(name, value)| (id, name.clone(), value.clone())));
+        self.take_keys(&admitted.keys, id, mint);
+        id
+    }
+
+    /// Gives every key that nobody owns to the conversion; rejections that waited on one reject it.
+    fn take_keys(&mut self, keys: &ClaimKeys, id: ConversionId, mint: MintChange<'_>) {
+        for key in keys.iter() {
+            match self.key(key) {
+                KeyState::Owned(_) => {}
+                KeyState::Free => self.give(key, id),
+                KeyState::Parked => {
+                    self.give(key, id);
+                    self.unpark(key, id, mint);
+                }
+            }
+        }
+    }
+
+    fn give(&mut self, key: &ConversionKey, id: ConversionId) {
+        self.keys.insert(key.clone(), KeyState::Owned(id));
+        if self.claimed.get(key) != Some(&Some(id)) {
+            self.writes.reassigned.insert(key.clone());
+        }
+    }
+
+    fn unpark(&mut self, key: &ConversionKey, id: ConversionId, mint: MintChange<'_>) {
+        let Some(parked) = self.parked.remove(key) else { return };
+        self.writes.parked.remove(key);
+        self.writes.unparked.insert(key.clone());
+        let Some(conversion) = self.conversions.get(&id) else { return };
+        let reason = Some(parked.reason);
+        match rule_move(conversion, Status::Rejected, reason, Party::Sender, self.now) {
+            MoveRuling::Apply(_, transition) => {
+                let author = Author {
+                    party: Party::Sender,
+                    actor: parked.token.map_or_else(|| "advertiser".to_owned(), |token| token.to_string()),
+                    receipt: Some(parked.receipt),
+                    at: self.now,
+                    note: None,
+                };
+                self.change(id, *transition, author, mint);
+            }
+            MoveRuling::NoChange | MoveRuling::Forbidden => {}
+        }
+    }
+
+    fn park(&mut self, admitted: &Admitted<'_>, key: &ConversionKey) {
+        let window = admitted.admission.offer.parking_window_seconds();
+        let minted_at = admitted.admission.transaction.as_ref().map_or(self.now, |(_, unsealed)| unsealed.minted_at);
+        let parked = ParkedRejection {
+            key: key.clone(),
+            transaction_id: admitted.transaction,
+            offer: admitted.admission.offer.id,
+            order_id: admitted.admission.order_id.map(str::to_owned),
+            event_number: admitted.admission.event_number,
+            reason: admitted.hit.inbound.rejected_reason.clone().unwrap_or_default(),
+            token: admitted.known.token,
+            receipt: admitted.hit.receipt,
+            parked_at: self.now,
+            expires_at: minted_at.plus_seconds(window),
+        };
+        if self.key(key) == KeyState::Free && self.claimed.get(key) != Some(&None) {
+            self.writes.reassigned.insert(key.clone());
+        }
+        self.keys.insert(key.clone(), KeyState::Parked);
+        self.writes.unparked.remove(key);
+        self.writes.parked.insert(key.clone(), parked.clone());
+        self.parked.insert(key.clone(), parked);
+    }
+
+    fn confirm(&mut self, admitted: &Admitted<'_>, of: ConversionId, transition: &Transition, mint: MintChange<'_>) {
+        let author = sender(admitted, self.now);
+        if let Some(conversion) = self.conversions.get_mut(&of) {
+            conversion.confirmed_at = Some(admitted.hit.arrival.at);
+            conversion.token = admitted.known.token;
+            conversion.order_id = admitted.admission.order_id.map(str::to_owned);
+            for (mine, sent) in conversion.adv_sub_ids.iter_mut().zip(&admitted.hit.inbound.adv_sub_ids) {
+                if sent.is_some() {
+                    mine.clone_from(sent);
+                }
+            }
+        }
+        self.change(of, transition.clone(), author, mint);
+        self.take_keys(&admitted.keys, of, mint);
+    }
+
+    /// Moves a conversion, appends to its history, and moves the figures by the difference.
+    fn change(&mut self, id: ConversionId, transition: Transition, author: Author, mint: MintChange<'_>) -> Option<Change> {
+        let conversion = self.conversions.get_mut(&id)?;
+        let before = conversion.figures();
+        let change = conversion.apply(mint(), transition, author);
+        let (bucket, after) = (bucket_of(conversion), conversion.figures());
+        let figures = self.writes.figures.entry(bucket).or_default();
+        figures.add(before, -1);
+        figures.add(after, 1);
+        if !self.writes.recorded.contains(&id) {
+            self.writes.updated.insert(id);
+        }
+        self.writes.changes.push(change.clone());
+        Some(change)
+    }
+
+    fn count(&mut self, conversion: &Conversion, sign: i64) {
+        self.writes.figures.entry(bucket_of(conversion)).or_default().add(conversion.figures(), sign);
+    }
+
+    /// A click that was really inserted.
+    pub(super) fn count_click(&mut self, click: &Click, currency: Currency) {
+        let at = click.clicked_at.bucket(BUCKET_SECONDS);
+        let bucket = Bucket { at, offer: click.offer, publisher: click.publisher, currency };
+        if click.counts() {
+            self.writes.figures.entry(bucket).or_default().add(Figures::CLICK, 1);
+        }
+    }
+
+    /// An operator's change: the same table, the same history, its audit entry with it.
+    pub(super) fn operate(&mut self, asked: &OperatorChange, mint: MintChange<'_>) -> ChangeOutcome {
+        let Some(conversion) = self.conversions.get(&asked.conversion) else {
+            return ChangeOutcome::NotFound;
+        };
+        match rule_move(conversion, asked.to, asked.reason.clone(), Party::Operator, self.now) {
+            MoveRuling::NoChange => ChangeOutcome::NoChange(Box::new(conversion.clone())),
+            MoveRuling::Forbidden => ChangeOutcome::Forbidden(Box::new(conversion.clone())),
+            MoveRuling::Apply(_, transition) => {
+                let author = Author {
+                    party: Party::Operator,
+                    actor: asked.actor.clone(),
+                    receipt: None,
+                    at: self.now,
+                    note: asked.note.clone(),
+                };
+                let change = self.change(asked.conversion, *transition, author, mint);
+                self.writes.audit.push(asked.audit.clone());
+                match (self.conversions.get(&asked.conversion), change) {
+                    (Some(now), Some(change)) => ChangeOutcome::Changed(Box::new(now.clone()), Box::new(change)),
+                    (None, _) | (_, None) => ChangeOutcome::NotFound,
+                }
+            }
+        }
+    }
+
+    /// A conversion that is not recorded yet.
+    fn newborn(&self, admitted: &Admitted<'_>, standing: &Standing) -> Conversion {
+        let (hit, admission) = (admitted.hit, &admitted.admission);
+        let inbound = &hit.inbound;
+        let click = self.clicks.get(&admitted.transaction);
+        let clicked_at = admission.transaction.as_ref().map(|(_, unsealed)| unsealed).filter(|u| !u.kind.is_clickless());
+        let clicked_at = clicked_at.map(|unsealed| unsealed.minted_at);
+        let external = match &inbound.external_transaction_id {
+            Slot::Value(id) => Some(id.clone()),
+            Slot::Absent | Slot::Bad(_) => None,
+        };
+        let measured = clicked_at.and_then(|at| i32::try_from(hit.arrival.at.millis_since(at) / 1000).ok());
+        let is_pixel = admission.source(hit) == Source::ImagePixel;
+        Conversion {
+            id: admitted.conversion,
+            transaction_id: admitted.transaction,
+            event_number: admission.event_number,
+            source: admission.source(hit),
+            status: standing.status,
+            pending_reason: standing.pending_reason,
+            rejection_reason: standing.reason.clone(),
+            rejected_by: standing.rejected_by,
+            advertiser_reason: None,
+            offer: admission.offer.id,
+            publisher: admission.publisher,
+            order_id: admission.order_id.map(str::to_owned),
+            external_transaction_id: click.and_then(|click| click.external_transaction_id.clone()).or(external),
+            sub_ids: click.map_or_else(|| inbound.sub_ids.clone(), |click| click.sub_ids.clone()),
+            adv_sub_ids: inbound.adv_sub_ids.clone(),
+            session_time_seconds: inbound.session_time_seconds.or(measured),
+            conversion_ip: hit.conversion_ip.clone().or_else(|| is_pixel.then(|| hit.address.clone())),
+            user_agent: inbound.user_agent.clone().or_else(|| click.and_then(|click| click.user_agent.clone())),
+            device_id: inbound.device_id.clone().or_else(|| click.and_then(|click| click.device_id.clone())),
+            email: hit.email.clone(),
+            money: standing.money,
+            reported: standing.reported,
+            click_pending: clicked_at.is_some() && click.is_none(),
+            is_test: admitted.known.is_test,
+            token: admitted.known.token,
+            confirmed_at: None,
+            clicked_at,
+            converted_at: hit.arrival.at,
+            recorded_at: self.now,
+            status_changed_at: self.now,
+            version: 0,
+        }
+    }
+
+    /// Keys as they must stand when the transaction commits: to be written, and to be given back.
+    pub(super) fn key_writes(&self) -> (Vec<KeyOwner>, Vec<ConversionKey>) {
+        let mut assign = Vec::new();
+        let mut release = Vec::new();
+        let touched: BTreeSet<&ConversionKey> = self.claimed.keys().chain(&self.writes.reassigned).collect();
+        for key in touched {
+            let written = self.claimed.get(key);
+            match self.key(key) {
+                KeyState::Free => release.push(key.clone()),
+                KeyState::Owned(id) if written != Some(&Some(id)) => assign.push((key.clone(), Some(id))),
+                KeyState::Parked if written != Some(&None) => assign.push((key.clone(), None)),
+                KeyState::Owned(_) | KeyState::Parked => {}
+            }
+        }
+        (assign, release)
+    }
+
+    pub(super) fn recorded(&self) -> Vec<Conversion> {
+        self.writes.recorded.iter().filter_map(|id| self.conversions.get(id)).cloned().collect()
+    }
+
+    pub(super) fn updated(&self) -> Vec<Conversion> {
+        self.writes.updated.iter().filter_map(|id| self.conversions.get(id)).cloned().collect()
+    }
+}
+
+fn bucket_of(conversion: &Conversion) -> Bucket {
+    Bucket {
+        at: conversion.converted_at.bucket(BUCKET_SECONDS),
+        offer: conversion.offer,
+        publisher: conversion.publisher,
+        currency: conversion.money.currency,
+    }
+}
+
+/// The author of what a request does.
+fn sender(admitted: &Admitted<'_>, now: Timestamp) -> Author {
+    let nameless = match admitted.hit.inbound.door {
+        Door::Pixel => "image_pixel",
+        Door::Click
+        | Door::Postback
+        | Door::Clickless
+        | Door::Rejection
+        | Door::Status => "advertiser",
+    };
+    Author {
+        party: Party::Sender,
+        actor: admitted.known.token.map_or_else(|| nameless.to_owned(), |token| token.to_string()),
+        receipt: Some(admitted.hit.receipt),
+        at: now,
+        note: None,
+    }
+}
+
+/// The answer to a request that was not admitted.
+pub(super) fn refused(hit: &Hit, known: &Known, refusal: &Refusal) -> Answer {
+    Answer {
+        receipt: known.token.map(|_| hit.receipt),
+        transaction_id: known.transaction_id,
+        field: refusal.field.map(str::to_owned),
+        received: refusal.received.clone(),
+        detail: refusal.detail.clone(),
+        warnings: hit.inbound.warnings.clone(),
+        verified: known.token.is_some(),
+        lenient: known.lenient,
+        ..Answer::bare(hit.inbound.door, refusal.code)
+    }
+}
+
+/// The record of a request and its answer.
+pub(super) fn receipt(
+    hit: &Hit,
+    known: &Known,
+    answer: &Answer,
+    decisive_check: Option<Check>,
+    latency_us: i64,
+) -> Receipt {
+    Receipt {
+        id: hit.receipt,
+        received_at: hit.arrival.at,
+        door: hit.inbound.door,
+        code: answer.code,
+        decisive_check,
+        detail: answer.detail.clone(),
+        field: answer.field.clone(),
+        received: answer.received.clone(),
+        method: hit.arrival.method.clone(),
+        host: hit.arrival.host.clone(),
+        path: hit.arrival.path.clone(),
+        params: hit.params.clone(),
+        address: hit.address.clone(),
+        user_agent: hit.arrival.user_agent.clone(),
+        latency_us,
+        is_test: known.is_test,
+        lenient: known.lenient,
+        token: known.token,
+        offer: known.offer,
+        publisher: known.publisher,
+        transaction_id: answer.transaction_id.or(known.transaction_id),
+        conversion: answer.conversion,
+        status: answer.status,
+        warnings: answer.warnings.clone(),
+        request_id: hit.arrival.request_id.clone(),
+    }
+}

@@ -17,6 +17,9 @@ pub mod graphql;
 /// The HTTP doors.
 pub mod http;
 
+/// The write path of tracking events.
+pub mod intake;
+
 /// Rows: all SeaORM and SQL.
 pub mod store;
 /// The real clock and the real chance.

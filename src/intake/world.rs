@@ -156,6 +156,18 @@ impl World {
         self.answer(admitted, judgement, conversion)
     }
 
+    /// What would be answered, without ids that would only be made.
+    pub(super) fn preview(&self, admitted: &Admitted<'_>, judgement: &Judgement) -> Answer {
+        let existing = admitted.admission.transaction.as_ref().map(|(id, _)| *id);
+        let status = match &judgement.ruling {
+            Ruling::Record(standing) => Some(standing.status),
+            Ruling::Confirm { transition, .. } | Ruling::Move { transition, .. } => Some(transition.to),
+            Ruling::Duplicate(_) | Ruling::NoChange(_) | Ruling::Park(_) | Ruling::Refuse(_) => None,
+        };
+        let answer = self.answer(admitted, judgement, judgement.conversion());
+        Answer { receipt: None, transaction_id: existing, status: status.or(answer.status), ..answer }
+    }
+
     fn answer(&self, admitted: &Admitted<'_>, judgement: &Judgement, conversion: Option<ConversionId>) -> Answer {
         let known = &admitted.known;
         let refusal = match &judgement.ruling {

@@ -4,13 +4,16 @@
 //! where other servers write too: keys are claimed and locked in byte order, conversions are locked in the order
 //! of their ids, figures are upserted in key order; so two batches wait for each other and never in a ring.
 
+mod audit;
 mod clicks;
 mod columns;
 mod conversions;
 mod keys;
 mod receipts;
 mod rollups;
+mod tokens;
 
+pub use audit::insert_audit;
 pub use clicks::{find_clicks, insert_clicks};
 pub use conversions::{
     Extra, ParkedRejection, conversions_by_ids, conversions_by_transactions, delete_parked, insert_changes, insert_conversions,
@@ -19,6 +22,7 @@ pub use conversions::{
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::{existing_receipts, insert_receipts};
 pub use rollups::{Bucket, add_figures};
+pub use tokens::mark_tokens_used;
 
 use super::dialect::Tx;
 use super::error::StoreError;

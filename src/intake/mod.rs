@@ -1,0 +1,180 @@
+//! THE WRITE PATH of tracking events: bounded queues by class, and a writer that settles batches.
+//!
+//! parse → gather → judge → write → answer. Whatever records anything comes through here: a postback, a click, an
+//! operator's rejection. A batch of one is the same code as a batch of 512, and nobody is answered before the commit.
+//! To add a kind of item: a variant of `Item`, its facts in `settle::gather`, its judgement in `domain`, what it does
+//! in `world`, its rows in `store::batch`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use metrics::counter;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use crate::domain::answer::Answer;
+use crate::domain::click::Click;
+use crate::domain::clock::{Clock, Entropy};
+use crate::domain::inbound::Door;
+use crate::domain::keyring::Keyring;
+use crate::domain::receipt::Receipt;
+use crate::domain::screening::Hit;
+use crate::domain::snapshot::CurrentSnapshot;
+use crate::domain::transaction_id::Minter;
+use crate::store::Database;
+
+mod item;
+mod queue;
+mod settle;
+mod world;
+mod writer;
+
+pub use item::{ChangeOutcome, OperatorChange, Rehearsed, Unsettled};
+pub use queue::QueueLimits;
+
+use item::{Item, Settled};
+use queue::{Class, Pending, Queues};
+use settle::Bench;
+use writer::Writer;
+
+/// What intake works with.
+pub struct IntakeParts {
+    pub database: Database,
+    pub snapshot: CurrentSnapshot,
+    pub keyring: Arc<Keyring>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub minter: Arc<Minter>,
+}
+
+/// How intake behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct IntakeOptions {
+    pub queues: QueueLimits,
+    /// Items that one transaction settles at most.
+    pub batch_items_max: usize,
+    /// One on SQLite.
+    pub writers: usize,
+    /// From the arrival of an item to [`Unsettled::Late`].
+    pub answer_deadline: Duration,
+}
+
+/// The way in. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    bench: Arc<Bench>,
+    queues: Arc<Queues>,
+    answer_deadline: Duration,
+}
+
+/// The writers' work, to be run as tasks by whoever starts the server; each ends once [`Intake::close`] was called and
+/// everything that waited is settled.
+pub type WriterTask = BoxFuture<'static, ()>;
+
+impl Intake {
+    pub fn new(parts: IntakeParts, options: IntakeOptions) -> (Self, Vec<WriterTask>) {
+        let bench = Arc::new(Bench {
+            database: parts.database,
+            snapshot: parts.snapshot,
+            keyring: parts.keyring,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            minter: parts.minter,
+        });
+        let queues = Arc::new(Queues::new(options.queues));
+        let writers = (0..options.writers.max(1)).map(|index| {
+            let writer = Writer {
+                bench: Arc::clone(&bench),
+                queues: Arc::clone(&queues),
+                batch_items_max: options.batch_items_max.max(1),
+                patience: options.answer_deadline,
+                slot: i16::try_from(index).unwrap_or(i16::MAX),
+            };
+            let task: WriterTask = Box::pin(writer.run());
+            task
+        });
+        let writers = writers.collect();
+        (Self { bench, queues, answer_deadline: options.answer_deadline }, writers)
+    }
+
+    /// Postback, clickless, pixel, rejection, status: judged, committed, and then answered.
+    ///
+    /// # Errors
+    /// No outcome is known; what is in the queue may still commit, and a retry of it is a duplicate.
+    pub async fn settle(&self, hit: Hit) -> Result<Answer, Unsettled> {
+        let class = match hit.inbound.door {
+            Door::Pixel | Door::Click => Class::Clicks,
+            Door::Postback | Door::Clickless | Door::Rejection | Door::Status => Class::Conversions,
+        };
+        match self.send(class, Item::Hit(Box::new(hit))).await? {
+            Settled::Answer(answer) => Ok(*answer),
+            Settled::Changed(_) | Settled::Stored => Err(Unsettled::Internal),
+        }
+    }
+
+    /// A click: durable once this returns.
+    ///
+    /// # Errors
+    /// As for [`Intake::settle`].
+    pub async fn settle_click(&self, click: Click) -> Result<(), Unsettled> {
+        self.send(Class::Clicks, Item::Click(Box::new(click))).await.map(|_| ())
+    }
+
+    /// An operator's change of a conversion, with its audit entry.
+    ///
+    /// # Errors
+    /// As for [`Intake::settle`].
+    pub async fn settle_change(&self, change: OperatorChange) -> Result<ChangeOutcome, Unsettled> {
+        match self.send(Class::Conversions, Item::Change(Box::new(change))).await? {
+            Settled::Changed(outcome) => Ok(outcome),
+            Settled::Answer(_) | Settled::Stored => Err(Unsettled::Internal),
+        }
+    }
+
+    /// The receipt of a request without a verified token: kept where there is room, else counted as thinned.
+    pub fn offer_receipt(&self, receipt: Receipt) {
+        let pending = Pending { item: Item::Receipt(Box::new(receipt)), arrived: Instant::now(), reply: None };
+        if self.queues.push(Class::Receipts, pending).is_err() {
+            counter!("roundtrip_receipts_thinned_total").increment(1);
+        }
+    }
+
+    /// What a request would come to, on the same data, with nothing written.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn rehearse(&self, hit: &Hit) -> Result<Rehearsed, Unsettled> {
+        let rehearsal = timeout(self.answer_deadline, settle::rehearse(&self.bench, hit)).await;
+        match rehearsal {
+            Ok(Ok(rehearsed)) => Ok(rehearsed),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "a dry run found no answer");
+                Err(if error.is_transient() { Unsettled::Away } else { Unsettled::Internal })
+            }
+            Err(_late) => Err(Unsettled::Late),
+        }
+    }
+
+    /// Items that wait: conversions, clicks, receipts.
+    pub fn depths(&self) -> [usize; 3] {
+        self.queues.depths()
+    }
+
+    /// Nothing comes in any more; the writers settle what waits and end.
+    pub fn close(&self) {
+        self.queues.close();
+    }
+
+    async fn send(&self, class: Class, item: Item) -> Result<Settled, Unsettled> {
+        let (reply, answer) = oneshot::channel();
+        let pending = Pending { item, arrived: Instant::now(), reply: Some(reply) };
+        self.queues.push(class, pending).map_err(|_| Unsettled::Full)?;
+        match timeout(self.answer_deadline, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            // The writer ended without an answer, which only a shutdown or a fault of ours can do.
+            Ok(Err(_)) => Err(Unsettled::Away),
+            Err(_late) => Err(Unsettled::Late),
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! One batch, one transaction: claim, gather, judge, write, commit. There is no other way to record anything.
+//!
+//! Order: the version of the control data is read first, and a newer snapshot is loaded when the database has one,
+//! so that a revocation is exact; then the keys of the batch are claimed in byte order (that lock decides every race,
+//! between two postbacks, a rejection and its conversion, two servers), then the facts are read in sets, every item
+//! is judged in order of arrival, and all of it is written in as many statements as there are tables.
+//! Crash window: none. Before the commit nothing is there, after it everything is; the answers come after.
+//! Cost: about a dozen statements for a batch, however long it is.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::domain::answer::{Answer, check_results};
+use crate::domain::clock::{Clock, Entropy};
+use crate::domain::click::Click;
+use crate::domain::conversion_key::ConversionKey;
+use crate::domain::ids::{ChangeId, ConversionId, ReceiptId};
+use crate::domain::inbound::Door;
+use crate::domain::keyring::Keyring;
+use crate::domain::receipt::Receipt;
+use crate::domain::screening::{Admission, Check, Hit, Judgement, Known, Refusal, admit};
+use crate::domain::snapshot::{CurrentSnapshot, Snapshot};
+use crate::domain::transaction_id::{Kind, Minter, TransactionId};
+use crate::store::{self, Database, StoreError, Tx, batch};
+
+use super::item::{Item, Rehearsed, Settled};
+use super::queue::Pending;
+use super::world::{Admitted, KeyState, World, receipt, refused};
+
+/// What settling works with.
+pub(super) struct Bench {
+    pub(super) database: Database,
+    pub(super) snapshot: CurrentSnapshot,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) minter: Arc<Minter>,
+}
+
+/// A batch that did not commit, as far as is known.
+#[derive(Debug)]
+pub(super) enum NotSettled {
+    /// Nothing was written.
+    Failed(StoreError),
+    /// It may be written: look for the proof. The outcomes hold if it is.
+    Unknown { source: StoreError, proof: Option<Proof>, outcomes: Vec<Settled> },
+}
+
+/// One row of a batch: if it is there, all of the batch is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Proof {
+    Receipt(ReceiptId),
+    Click(TransactionId),
+    Conversion(ConversionId, i32),
+}
+
+impl From<StoreError> for NotSettled {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Settles a batch in one transaction; the outcomes are in the order of the items.
+pub(super) async fn settle(bench: &Bench, items: &[Pending], slot: i16) -> Result<Vec<Settled>, NotSettled> {
+    let mut tx = bench.database.begin_write().await?;
+    let prepared = settle_in(bench, &mut tx, items, slot).await;
+    let (outcomes, proof) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            // The rows are gone either way: a connection that cannot roll back is closed, which rolls back too.
+            let _rolled_back = tx.roll_back().await;
+            return Err(error.into());
+        }
+    };
+    match tx.commit().await {
+        Ok(()) => Ok(outcomes),
+        Err(source @ StoreError::CommitUnknown(_)) => Err(NotSettled::Unknown { source, proof, outcomes }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Is the batch of this proof there?
+pub(super) async fn is_settled(bench: &Bench, proof: Proof) -> Result<bool, StoreError> {
+    let mut tx = bench.database.begin_write().await?;
+    let there = match proof {
+        Proof::Receipt(id) => !batch::existing_receipts(&mut tx, &[id]).await?.is_empty(),
+        Proof::Click(id) => !batch::find_clicks(&mut tx, &[id]).await?.is_empty(),
+        Proof::Conversion(id, version) => {
+            let found = batch::conversions_by_ids(&mut tx, &[id], false).await?;
+            found.iter().any(|conversion| conversion.version >= version)
+        }
+    };
+    tx.roll_back().await?;
+    Ok(there)
+}
+
+async fn settle_in(
+    bench: &Bench,
+    tx: &mut Tx,
+    items: &[Pending],
+    slot: i16,
+) -> Result<(Vec<Settled>, Option<Proof>), StoreError> {
+    let snapshot = current_snapshot(bench, tx).await?;
+    let hits: Vec<Screened<'_>> = items
+        .iter()
+        .filter_map(|pending| match &pending.item {
+            Item::Hit(hit) => Some(screen(bench, hit, &snapshot)),
+            Item::Click(_) | Item::Change(_) | Item::Receipt(_) => None,
+        })
+        .collect();
+    let (mut admitted, verdicts) = split(hits);
+    let clicks = clicks_of(items);
+    let mut world = World::new(bench.clock.now());
+    claim(tx, &mut world, &mut admitted).await?;
+    gather(tx, &mut world, &mut admitted, items, Lock::Rows).await?;
+    insert_clicks(tx, &mut world, &clicks, &snapshot).await?;
+    let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
+    let proof = proof(&world, &clicks);
+    write(tx, world, slot).await?;
+    Ok((outcomes, proof))
+}
+
+/// The snapshot that this batch is judged against: at least as new as the transaction.
+async fn current_snapshot(bench: &Bench, tx: &mut Tx) -> Result<Arc<Snapshot>, StoreError> {
+    let known = bench.snapshot.load_full();
+    if batch::config_version(tx).await? <= known.version {
+        return Ok(known);
+    }
+    let newer = Arc::new(store::snapshot::load(&bench.database).await?);
+    bench.snapshot.store(Arc::clone(&newer));
+    Ok(newer)
+}
+
+/// One request after the first step.
+enum Screened<'a> {
+    Admitted(Box<Admitted<'a>>),
+    Refused(&'a Hit, Known, Refusal),
+}
+
+/// A request in order of arrival: the index of its admission, or why it was refused.
+enum Verdict<'a> {
+    Judge(usize),
+    Refused(&'a Hit, Known, Refusal),
+}
+
+fn screen<'a>(bench: &Bench, hit: &'a Hit, snapshot: &'a Snapshot) -> Screened<'a> {
+    let (mut known, admission) = admit(hit, snapshot, &bench.keyring);
+    match admission {
+        Err(refusal) => Screened::Refused(hit, known, refusal),
+        Ok(admission) => {
+            let transaction = match &admission.transaction {
+                Some((id, _)) => *id,
+                None => mint_clickless(bench, hit, &admission),
+            };
+            known.transaction_id = Some(transaction);
+            let mut keys = admission.claim_keys(hit);
+            if hit.inbound.door == Door::Clickless {
+                keys.first = Some(ConversionKey::first(&transaction, admission.event_number));
+            }
+            let conversion = ConversionId::mint(&*bench.clock, &*bench.entropy);
+            Screened::Admitted(Box::new(Admitted { hit, known, admission, conversion, transaction, keys }))
+        }
+    }
+}
+
+fn mint_clickless(bench: &Bench, hit: &Hit, admission: &Admission<'_>) -> TransactionId {
+    let (offer, publisher) = (admission.offer.id, admission.publisher);
+    bench.minter.mint(&bench.keyring, hit.arrival.at, Kind::Clickless, offer, publisher)
+}
+
+fn split<'a>(hits: Vec<Screened<'a>>) -> (Vec<Admitted<'a>>, Vec<Verdict<'a>>) {
+    let mut admitted = Vec::new();
+    let verdicts = hits
+        .into_iter()
+        .map(|screened| match screened {
+            Screened::Refused(hit, known, refusal) => Verdict::Refused(hit, known, refusal),
+            Screened::Admitted(one) => {
+                admitted.push(*one);
+                Verdict::Judge(admitted.len().saturating_sub(1))
+            }
+        })
+        .collect();
+    (admitted, verdicts)
+}
+
+fn clicks_of(items: &[Pending]) -> Vec<Click> {
+    let clicks = items.iter().filter_map(|pending| match &pending.item {
+        Item::Click(click) => Some((**click).clone()),
+        Item::Hit(_) | Item::Change(_) | Item::Receipt(_) => None,
+    });
+    clicks.collect()
+}
+
+/// Does recording this claim keys, or only look at them?
+fn records(door: Door) -> bool {
+    match door {
+        Door::Postback | Door::Clickless | Door::Pixel | Door::Click => true,
+        Door::Rejection | Door::Status => false,
+    }
+}
+
+/// The keys that the batch asks for, in byte order; the first that asks is the owner for now.
+fn wanted_keys(admitted: &[Admitted<'_>]) -> BTreeMap<ConversionKey, Option<ConversionId>> {
+    let mut wanted = BTreeMap::new();
+    for one in admitted {
+        if records(one.hit.inbound.door) {
+            for key in one.keys.iter() {
+                wanted.entry(key.clone()).or_insert(Some(one.conversion));
+            }
+        } else if one.hit.inbound.door == Door::Rejection {
+            wanted.entry(one.admission.parking_key(&one.transaction)).or_insert(None);
+        }
+    }
+    wanted
+}
+
+async fn claim(tx: &mut Tx, world: &mut World, admitted: &mut [Admitted<'_>]) -> Result<(), StoreError> {
+    claim_keys(tx, world, wanted_keys(admitted)).await
+}
+
+/// Claims what is free and locks what is not.
+async fn claim_keys(
+    tx: &mut Tx,
+    world: &mut World,
+    wanted: BTreeMap<ConversionKey, Option<ConversionId>>,
+) -> Result<(), StoreError> {
+    let claims: Vec<_> = wanted.into_iter().collect();
+    let inserted: HashSet<ConversionKey> = batch::claim_keys(tx, &claims).await?;
+    let (mine, taken): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(key, _)| inserted.contains(key));
+    for (key, owner) in mine {
+        world.keys.insert(key.clone(), KeyState::Free);
+        world.claimed.insert(key, owner);
+    }
+    let taken: Vec<ConversionKey> = taken.into_iter().map(|(key, _)| key).collect();
+    look_up(tx, world, &taken, Lock::Rows).await
+}
+
+/// Writers lock what they find; a dry run does not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    Rows,
+    Nothing,
+}
+
+impl Lock {
+    fn is_on(self) -> bool {
+        self == Self::Rows
+    }
+}
+
+async fn look_up(tx: &mut Tx, world: &mut World, keys: &[ConversionKey], lock: Lock) -> Result<(), StoreError> {
+    for (key, owner) in batch::find_keys(tx, keys, lock.is_on()).await? {
+        world.keys.insert(key, owner.map_or(KeyState::Parked, KeyState::Owned));
+    }
+    Ok(())
+}
+
+/// Reads the facts of the whole batch.
+async fn gather(
+    tx: &mut Tx,
+    world: &mut World,
+    admitted: &mut [Admitted<'_>],
+    items: &[Pending],
+    lock: Lock,
+) -> Result<(), StoreError> {
+    let moved = transactions(admitted, |one| !records(one.hit.inbound.door));
+    let mut ids: BTreeSet<ConversionId> = batch::conversions_by_transactions(tx, &moved).await?.into_iter().collect();
+    ids.extend(world.keys.values().filter_map(|state| match state {
+        KeyState::Owned(id) => Some(*id),
+        KeyState::Free | KeyState::Parked => None,
+    }));
+    ids.extend(items.iter().filter_map(|pending| match &pending.item {
+        Item::Change(change) => Some(change.conversion),
+        Item::Hit(_) | Item::Click(_) | Item::Receipt(_) => None,
+    }));
+    load_conversions(tx, world, ids, lock).await?;
+    resolve_repeats(tx, world, admitted, lock).await?;
+    let parked: Vec<ConversionKey> =
+        world.keys.iter().filter(|(_, state)| **state == KeyState::Parked).map(|(key, _)| key.clone()).collect();
+    for rejection in batch::parked_by_keys(tx, &parked).await? {
+        world.parked.insert(rejection.key.clone(), rejection);
+    }
+    let fresh = transactions(admitted, |one| {
+        let has_click = one.hit.inbound.door == Door::Postback || one.hit.inbound.door == Door::Pixel;
+        has_click && one.keys.iter().any(|key| !matches!(world.key(key), KeyState::Owned(_)))
+    });
+    world.clicks = batch::find_clicks(tx, &fresh).await?;
+    Ok(())
+}
+
+fn transactions(admitted: &[Admitted<'_>], which: impl Fn(&Admitted<'_>) -> bool) -> Vec<TransactionId> {
+    let ids: BTreeSet<TransactionId> =
+        admitted.iter().filter(|one| which(one)).map(|one| one.transaction).collect();
+    ids.into_iter().collect()
+}
+
+async fn load_conversions(
+    tx: &mut Tx,
+    world: &mut World,
+    ids: BTreeSet<ConversionId>,
+    lock: Lock,
+) -> Result<(), StoreError> {
+    let missing: Vec<ConversionId> = ids.into_iter().filter(|id| !world.conversions.contains_key(id)).collect();
+    for conversion in batch::conversions_by_ids(tx, &missing, lock.is_on()).await? {
+        world.insert_conversion(conversion);
+    }
+    Ok(())
+}
+
+/// A request that is known by its fingerprint only, and whose repeat window is over, is a new conversion: it takes
+/// the next key after the highest that is taken. Rare, so one look-up each.
+async fn resolve_repeats(
+    tx: &mut Tx,
+    world: &mut World,
+    admitted: &mut [Admitted<'_>],
+    lock: Lock,
+) -> Result<(), StoreError> {
+    for one in admitted.iter_mut().filter(|one| records(one.hit.inbound.door)) {
+        let Some(first) = one.keys.repeat.clone() else { continue };
+        if is_live(world, one, &first) {
+            continue;
+        }
+        let Some((low, high)) = first.repeat_range() else { continue };
+        let highest = batch::highest_repeat(tx, &low, &high).await?;
+        let Some((key, Some(owner))) = highest else { continue };
+        load_conversions(tx, world, BTreeSet::from([owner]), lock).await?;
+        world.keys.insert(key.clone(), KeyState::Owned(owner));
+        if is_live(world, one, &key) {
+            one.keys.repeat = Some(key);
+            continue;
+        }
+        let Some(next) = key.next_repeat() else { continue };
+        if lock == Lock::Rows && !world.keys.contains_key(&next) {
+            claim_keys(tx, world, BTreeMap::from([(next.clone(), Some(one.conversion))])).await?;
+            if let KeyState::Owned(owner) = world.key(&next) {
+                load_conversions(tx, world, BTreeSet::from([owner]), lock).await?;
+            }
+        }
+        one.keys.repeat = Some(next);
+    }
+    Ok(())
+}
+
+/// Is this R key the one that decides: free, or owned by a conversion that this request repeats?
+fn is_live(world: &World, one: &Admitted<'_>, key: &ConversionKey) -> bool {
+    match world.key(key) {
+        KeyState::Free | KeyState::Parked => true,
+        KeyState::Owned(id) => {
+            world.conversions.get(&id).is_some_and(|owner| one.admission.is_repeat_of(one.hit, owner))
+        }
+    }
+}
+
+/// Clicks are not judged: what is there already is left alone, and only what was really inserted counts.
+async fn insert_clicks(
+    tx: &mut Tx,
+    world: &mut World,
+    clicks: &[Click],
+    snapshot: &Snapshot,
+) -> Result<(), StoreError> {
+    let inserted = batch::insert_clicks(tx, clicks).await?;
+    let inserted: HashSet<TransactionId> = inserted.into_iter().collect();
+    for click in clicks.iter().filter(|click| inserted.contains(&click.transaction_id)) {
+        if let Some(offer) = snapshot.offers.get(&click.offer) {
+            world.count_click(click, offer.currency);
+        }
+        world.clicks.insert(click.transaction_id, click.clone());
+    }
+    Ok(())
+}
+
+/// Every item in order of arrival.
+fn judge_all(
+    bench: &Bench,
+    world: &mut World,
+    items: &[Pending],
+    admitted: &[Admitted<'_>],
+    verdicts: &[Verdict<'_>],
+) -> Vec<Settled> {
+    let mint = || ChangeId::mint(&*bench.clock, &*bench.entropy);
+    let mut verdicts = verdicts.iter();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for pending in items {
+        outcomes.push(match &pending.item {
+            Item::Click(_) => Settled::Stored,
+            Item::Receipt(receipt) => {
+                world.writes.receipts.push((**receipt).clone());
+                Settled::Stored
+            }
+            Item::Change(change) => Settled::Changed(world.operate(change, &mint)),
+            Item::Hit(_) => match verdicts.next() {
+                Some(Verdict::Judge(index)) => {
+                    let one = &admitted[*index];
+                    let judgement = world.judge(one);
+                    let answer = world.carry_out(one, &judgement, &mint);
+                    keep(world, one.hit, &one.known, &answer, judgement.decisive, pending.arrived);
+                    Settled::Answer(Box::new(answer))
+                }
+                Some(Verdict::Refused(hit, known, refusal)) => {
+                    let answer = refused(hit, known, refusal);
+                    keep(world, hit, known, &answer, Some(refusal.check), pending.arrived);
+                    Settled::Answer(Box::new(answer))
+                }
+                // There is one verdict for each hit, made from the same list.
+                None => Settled::Stored,
+            },
+        });
+    }
+    outcomes
+}
+
+/// The receipt of a request, and the mark of its token's use.
+fn keep(world: &mut World, hit: &Hit, known: &Known, answer: &Answer, decisive: Option<Check>, arrived: Instant) {
+    let latency_us = i64::try_from(arrived.elapsed().as_micros()).unwrap_or(i64::MAX);
+    world.writes.receipts.push(receipt(hit, known, answer, decisive, latency_us));
+    if let Some(token) = known.token {
+        world.writes.token_uses.insert(token, (hit.arrival.at, hit.address.network.clone()));
+    }
+}
+
+fn proof(world: &World, clicks: &[Click]) -> Option<Proof> {
+    let receipt = world.writes.receipts.first().map(|receipt: &Receipt| Proof::Receipt(receipt.id));
+    let click = || clicks.first().map(|click| Proof::Click(click.transaction_id));
+    let conversion = || world.updated().first().map(|one| Proof::Conversion(one.id, one.version));
+    receipt.or_else(click).or_else(conversion)
+}
+
+/// All of it, in the order that the lock rules of `store::batch` ask for.
+async fn write(tx: &mut Tx, world: World, slot: i16) -> Result<(), StoreError> {
+    let (assign, release) = world.key_writes();
+    batch::assign_keys(tx, &assign).await?;
+    batch::release_keys(tx, &release).await?;
+    batch::insert_conversions(tx, &world.recorded()).await?;
+    batch::update_conversions(tx, &world.updated()).await?;
+    batch::insert_changes(tx, &world.writes.changes).await?;
+    batch::insert_extras(tx, &world.writes.extras).await?;
+    let unparked: Vec<ConversionKey> = world.writes.unparked.iter().cloned().collect();
+    batch::delete_parked(tx, &unparked).await?;
+    let parked: Vec<_> = world.writes.parked.values().cloned().collect();
+    batch::upsert_parked(tx, &parked).await?;
+    batch::insert_receipts(tx, &world.writes.receipts).await?;
+    batch::insert_audit(tx, &world.writes.audit).await?;
+    batch::add_figures(tx, slot, &world.writes.figures).await?;
+    batch::mark_tokens_used(tx, &world.writes.token_uses).await
+}
+
+/// The same two steps on the same data, with nothing locked and nothing written.
+pub(super) async fn rehearse(bench: &Bench, hit: &Hit) -> Result<Rehearsed, StoreError> {
+    let mut tx = bench.database.begin_read().await?;
+    let rehearsed = rehearse_in(bench, &mut tx, hit).await;
+    tx.roll_back().await?;
+    rehearsed
+}
+
+async fn rehearse_in(bench: &Bench, tx: &mut Tx, hit: &Hit) -> Result<Rehearsed, StoreError> {
+    let snapshot = current_snapshot(bench, tx).await?;
+    let one = match screen(bench, hit, &snapshot) {
+        Screened::Admitted(one) => *one,
+        Screened::Refused(hit, known, refusal) => {
+            let checks = check_results(hit.inbound.door, Some(refusal.check));
+            let answer = Answer { receipt: None, ..refused(hit, &known, &refusal) };
+            return Ok(Rehearsed { known, answer, checks, judged: Err(refusal) });
+        }
+    };
+    let mut world = World::new(bench.clock.now());
+    let mut admitted = vec![one];
+    let wanted: Vec<ConversionKey> = wanted_keys(&admitted).into_keys().collect();
+    look_up(tx, &mut world, &wanted, Lock::Nothing).await?;
+    gather(tx, &mut world, &mut admitted, &[], Lock::Nothing).await?;
+    let one = &admitted[0];
+    let judgement = world.judge(one);
+    let checks = check_results(hit.inbound.door, judgement.decisive);
+    Ok(Rehearsed { known: one.known, answer: world.preview(one, &judgement), checks, judged: Ok(judgement) })
+}

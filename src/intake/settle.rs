@@ -20,7 +20,7 @@ use crate::domain::ids::{ChangeId, ConversionId, ReceiptId};
 use crate::domain::inbound::Door;
 use crate::domain::keyring::Keyring;
 use crate::domain::receipt::Receipt;
-use crate::domain::screening::{Admission, Check, Hit, Judgement, Known, Refusal, admit};
+use crate::domain::screening::{Admission, Check, Hit, Known, Refusal, admit};
 use crate::domain::snapshot::{CurrentSnapshot, Snapshot};
 use crate::domain::transaction_id::{Kind, Minter, TransactionId};
 use crate::store::{self, Database, StoreError, Tx, batch};

@@ -1,6 +1,5 @@
 //! `conversion` with its history, its additional parameters and the rejections that wait for it.
 
-use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::columns::Of;

@@ -1,3 +1,27 @@
 //! What tests stand on: databases, servers, people.
 
 pub(crate) mod postgres;
+pub(crate) mod bench;
+pub(crate) mod chance;
+
+/// Makes one test for each engine from `async fn name(engine: Engine) { .. }`.
+macro_rules! on_both_engines {
+    ($(async fn $name:ident($engine:ident: Engine) $body:block)+) => {
+        $(mod $name {
+            use super::*;
+
+            async fn on($engine: Engine) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                on(Engine::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                on(Engine::Postgres).await;
+            }
+        })+
+    };
+}
+pub(crate) use on_both_engines;

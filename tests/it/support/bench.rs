@@ -1,0 +1,301 @@
+//! Intake on a fresh database, without a door: for the rules that only the write path can hold.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use roundtrip::domain::advertiser::Advertiser;
+use roundtrip::domain::answer::Answer;
+use roundtrip::domain::click::Click;
+use roundtrip::domain::clock::{Clock, Timestamp};
+use roundtrip::domain::code::Code;
+use roundtrip::domain::ids::{AdvertiserId, OfferId, PublisherId, ReceiptId, TokenId};
+use roundtrip::domain::inbound::{Door, Pairs, read};
+use roundtrip::domain::keyring::Keyring;
+use roundtrip::domain::macros::UrlTemplate;
+use roundtrip::domain::money::{Currency, Micros, Price};
+use roundtrip::domain::offer::{
+    ATTRIBUTION_WINDOW_HOURS_DEFAULT, CLICKLESS_REPEAT_WINDOW_SECONDS_DEFAULT, DuplicatePolicy, Offer, OfferAccess,
+    OfferState, REPEAT_WINDOW_SECONDS_DEFAULT, Switches,
+};
+use roundtrip::domain::privacy::{PrivateAddress, PrivateEmail};
+use roundtrip::domain::publisher::{PartnerState, Publisher};
+use roundtrip::domain::receipt::{Arrival, canonical_params};
+use roundtrip::domain::screening::Hit;
+use roundtrip::domain::secure_token::{Capabilities, Capability, PlainToken, SecureToken, TokenScope};
+use roundtrip::domain::snapshot::Snapshot;
+use roundtrip::domain::tracking_domain::{DomainState, TrackingDomain};
+use roundtrip::domain::transaction_id::{Kind, Minter, TransactionId};
+use roundtrip::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits};
+use roundtrip::store::{ConnectOptionsOf, Database, Engine};
+use tempfile::TempDir;
+
+use super::chance::{ManualClock, SeededEntropy};
+use super::postgres;
+
+pub(crate) const OFFER: i32 = 42;
+pub(crate) const PUBLISHER: i32 = 7;
+
+/// A database of one engine, with its schema and nothing else.
+pub(crate) async fn fresh(engine: Engine) -> (Database, Option<TempDir>) {
+    let (url, folder) = match engine {
+        Engine::Sqlite => {
+            let folder = tempfile::tempdir().unwrap();
+            (format!("sqlite://{}", folder.path().join("roundtrip.db").display()), Some(folder))
+        }
+        Engine::Postgres => (postgres::fresh_database(), None),
+    };
+    let options = ConnectOptionsOf {
+        url: url.into(),
+        read_connections: 4,
+        write_connections: 2,
+        acquire_timeout: Duration::from_secs(5),
+        statement_timeout: Duration::from_secs(5),
+    };
+    let database = Database::connect(&options).await.unwrap();
+    database.migrate().await.unwrap();
+    (database, folder)
+}
+
+pub(crate) struct Bench {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) entropy: Arc<SeededEntropy>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) minter: Arc<Minter>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) intake: Intake,
+    pub(crate) secret: String,
+    _folder: Option<TempDir>,
+}
+
+impl Bench {
+    /// Offer 42 of one advertiser, publisher 7, one global token that may do everything, the domain `pixel.test`.
+    pub(crate) async fn start(engine: Engine) -> Self {
+        let (database, folder) = fresh(engine).await;
+        let clock = Arc::new(ManualClock::new());
+        let entropy = Arc::new(SeededEntropy::new("bench"));
+        let keyring = Arc::new(Keyring::generate(&*entropy).unwrap());
+        let minter = Arc::new(Minter::new(&*entropy));
+        let plain = PlainToken::generate(TokenScope::Global, &*entropy);
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(&plain, clock.now())));
+        let parts = IntakeParts {
+            database: database.clone(),
+            snapshot: Arc::clone(&snapshot),
+            keyring: Arc::clone(&keyring),
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::clone(&entropy) as _,
+            minter: Arc::clone(&minter),
+        };
+        let writers = match engine {
+            Engine::Sqlite => 1,
+            Engine::Postgres => 2,
+        };
+        let (intake, tasks) = Intake::new(parts, options(writers));
+        for task in tasks {
+            #[expect(clippy::disallowed_methods, reason = "a test's writers end with its runtime")]
+            tokio::spawn(task);
+        }
+        let secret = plain.reveal().to_owned();
+        Self { database, clock, entropy, keyring, minter, snapshot, intake, secret, _folder: folder }
+    }
+
+    /// Changes the offer, as a control write would.
+    pub(crate) fn change_offer(&self, change: impl FnOnce(&mut Offer)) {
+        let old = self.snapshot.load_full();
+        let mut offers = old.offers.clone();
+        change(offers.get_mut(&offer_id()).unwrap());
+        self.snapshot.store(Arc::new(Snapshot {
+            version: old.version,
+            offers,
+            publishers: old.publishers.clone(),
+            advertisers: old.advertisers.clone(),
+            tokens: old.tokens.clone(),
+            domains: old.domains.clone(),
+            operators: HashMap::new(),
+            fallback_url: None,
+        }));
+    }
+
+    pub(crate) fn mint(&self) -> TransactionId {
+        self.minter.mint(&self.keyring, self.clock.now(), Kind::Click, offer_id(), publisher_id())
+    }
+
+    pub(crate) fn click(&self, transaction_id: TransactionId) -> Click {
+        let unsealed = transaction_id.unseal(&self.keyring).unwrap();
+        Click {
+            transaction_id,
+            clicked_at: unsealed.minted_at,
+            offer: unsealed.offer,
+            publisher: unsealed.publisher,
+            sub_ids: [Some("news".into()), None, None, None, None, None],
+            external_transaction_id: Some("ext-1".into()),
+            device_id: None,
+            address: None,
+            user_agent: None,
+            referrer_origin: None,
+            is_bot: false,
+            is_test: false,
+        }
+    }
+
+    /// A request with the global token; `query` is without it.
+    pub(crate) fn hit(&self, door: Door, query: &str) -> Hit {
+        let mut pairs = Pairs::from_query(query.as_bytes());
+        if door != Door::Pixel {
+            pairs.add_token_header(self.secret.as_bytes());
+        }
+        let inbound = read(door, pairs);
+        let address: IpAddr = [203, 0, 113, 9].into();
+        Hit {
+            params: canonical_params(&inbound, &self.keyring),
+            address: PrivateAddress::of(&self.keyring, address),
+            conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(&self.keyring, ip)),
+            email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(&self.keyring, email)),
+            extras: inbound.extras.clone(),
+            arrival: Arrival {
+                at: self.clock.now(),
+                method: "GET".into(),
+                host: "pixel.test".into(),
+                path: "/".into(),
+                address,
+                user_agent: None,
+                referrer_origin: None,
+                is_bot: false,
+                request_id: "test".into(),
+            },
+            receipt: ReceiptId::mint(&*self.clock, &*self.entropy),
+            inbound,
+        }
+    }
+
+    pub(crate) async fn send(&self, door: Door, query: &str) -> Answer {
+        self.intake.settle(self.hit(door, query)).await.unwrap()
+    }
+
+    pub(crate) async fn postback(&self, query: &str) -> Answer {
+        self.send(Door::Postback, query).await
+    }
+
+    /// Sends and compares the code.
+    pub(crate) async fn expect(&self, door: Door, query: &str, code: Code) -> Answer {
+        let answer = self.send(door, query).await;
+        assert_eq!(answer.code, code, "{query}: {}", answer.to_json());
+        answer
+    }
+}
+
+fn options(writers: usize) -> IntakeOptions {
+    IntakeOptions {
+        queues: QueueLimits {
+            conversion_items_max: 4096,
+            click_items_max: 4096,
+            receipt_items_max: 4096,
+            bytes_max: 64 << 20,
+        },
+        batch_items_max: 512,
+        writers,
+        answer_deadline: Duration::from_secs(20),
+    }
+}
+
+pub(crate) fn offer_id() -> OfferId {
+    OfferId::new(OFFER).unwrap()
+}
+
+pub(crate) fn publisher_id() -> PublisherId {
+    PublisherId::new(PUBLISHER).unwrap()
+}
+
+/// Newer than any database: nothing is read anew.
+fn snapshot(plain: &PlainToken, now: Timestamp) -> Snapshot {
+    let advertiser = AdvertiserId::new(1).unwrap();
+    let capabilities = [Capability::Convert, Capability::Reject, Capability::Clickless, Capability::Status];
+    let token = SecureToken::new(
+        TokenId::from_uuid(uuid::Uuid::from_u128(1)),
+        plain.digest(),
+        TokenScope::Global,
+        capabilities.into_iter().collect::<Capabilities>(),
+    );
+    let named = |name: &str| name.to_owned();
+    Snapshot {
+        version: i64::MAX,
+        offers: HashMap::from([(offer_id(), offer(now))]),
+        publishers: HashMap::from([(
+            publisher_id(),
+            Publisher {
+                id: publisher_id(),
+                name: named("Publisher"),
+                state: PartnerState::Active,
+                notes: None,
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            },
+        )]),
+        advertisers: HashMap::from([(
+            advertiser,
+            Advertiser {
+                id: advertiser,
+                name: named("Advertiser"),
+                state: PartnerState::Active,
+                notes: None,
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            },
+        )]),
+        tokens: HashMap::from([(token.digest, token)]),
+        domains: HashMap::from([("pixel.test".into(), domain(now))]),
+        operators: HashMap::new(),
+        fallback_url: None,
+    }
+}
+
+fn domain(now: Timestamp) -> TrackingDomain {
+    TrackingDomain {
+        id: roundtrip::domain::ids::TrackingDomainId::from_uuid(uuid::Uuid::from_u128(2)),
+        host: "pixel.test".into(),
+        state: DomainState::Active,
+        is_default: true,
+        challenge: String::new(),
+        cname_found: None,
+        txt_found: None,
+        failure: None,
+        last_checked_at: None,
+        created_at: now,
+        version: 1,
+    }
+}
+
+/// 10 EUR from the advertiser, 7 EUR to the publisher, clickless and pixels on.
+fn offer(now: Timestamp) -> Offer {
+    Offer {
+        id: offer_id(),
+        advertiser: AdvertiserId::new(1).unwrap(),
+        name: "Offer".into(),
+        description: None,
+        state: OfferState::Active,
+        landing_url: UrlTemplate::parse("https://shop.example/?tid={transaction_id}").unwrap(),
+        fallback_url: None,
+        currency: Currency::parse("EUR").unwrap(),
+        revenue: Price::Fixed(Micros::from_i64(10_000_000)),
+        payout: Price::Fixed(Micros::from_i64(7_000_000)),
+        payout_ceiling: None,
+        attribution_window_hours: ATTRIBUTION_WINDOW_HOURS_DEFAULT,
+        duplicate_policy: DuplicatePolicy::OnePerTransaction,
+        switches: Switches { clickless_enabled: true, pixel_enabled: true, ..Switches::default() },
+        repeat_window_seconds: REPEAT_WINDOW_SECONDS_DEFAULT,
+        clickless_repeat_window_seconds: CLICKLESS_REPEAT_WINDOW_SECONDS_DEFAULT,
+        reject_allowed_addresses: Vec::new(),
+        access: OfferAccess::All,
+        publishers: std::collections::HashSet::new(),
+        rates: HashMap::new(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        archived_at: None,
+    }
+}

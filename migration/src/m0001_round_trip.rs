@@ -15,11 +15,9 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
-        let statements = match manager.get_database_backend() {
-            DatabaseBackend::Postgres => POSTGRES,
-            DatabaseBackend::Sqlite => SQLITE,
-            other => return Err(DbErr::Migration(format!("{other:?} is not supported"))),
-        };
+        // `store::connect` opens nothing but these two.
+        let on_postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+        let statements = if on_postgres { POSTGRES } else { SQLITE };
         for statement in statements {
             connection.execute_unprepared(statement).await?;
         }

@@ -20,7 +20,7 @@ use super::tracking_domain::TrackingDomain;
 pub type CurrentSnapshot = Arc<ArcSwap<Snapshot>>;
 
 /// One state of the control data, complete and unchanging.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// `config_version` when it was read.
     pub version: i64,

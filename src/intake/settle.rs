@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::domain::answer::{Answer, check_results};
-use crate::domain::clock::{Clock, Entropy};
 use crate::domain::click::Click;
+use crate::domain::clock::{Clock, Entropy};
 use crate::domain::conversion_key::ConversionKey;
 use crate::domain::ids::{ChangeId, ConversionId, ReceiptId};
 use crate::domain::inbound::Door;
@@ -291,8 +291,7 @@ async fn gather(
 }
 
 fn transactions(admitted: &[Admitted<'_>], which: impl Fn(&Admitted<'_>) -> bool) -> Vec<TransactionId> {
-    let ids: BTreeSet<TransactionId> =
-        admitted.iter().filter(|one| which(one)).map(|one| one.transaction).collect();
+    let ids: BTreeSet<TransactionId> = admitted.iter().filter(|one| which(one)).map(|one| one.transaction).collect();
     ids.into_iter().collect()
 }
 

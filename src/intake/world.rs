@@ -129,12 +129,7 @@ impl World {
     }
 
     /// Carries a judgement out, and says what to answer.
-    pub(super) fn carry_out(
-        &mut self,
-        admitted: &Admitted<'_>,
-        judgement: &Judgement,
-        mint: MintChange<'_>,
-    ) -> Answer {
+    pub(super) fn carry_out(&mut self, admitted: &Admitted<'_>, judgement: &Judgement, mint: MintChange<'_>) -> Answer {
         let conversion = match &judgement.ruling {
             Ruling::Record(standing) => Some(self.record(admitted, standing, mint)),
             Ruling::Confirm { of, transition, .. } => {
@@ -291,7 +286,13 @@ impl World {
     }
 
     /// Moves a conversion, appends to its history, and moves the figures by the difference.
-    fn change(&mut self, id: ConversionId, transition: Transition, author: Author, mint: MintChange<'_>) -> Option<Change> {
+    fn change(
+        &mut self,
+        id: ConversionId,
+        transition: Transition,
+        author: Author,
+        mint: MintChange<'_>,
+    ) -> Option<Change> {
         let conversion = self.conversions.get_mut(&id)?;
         let before = conversion.figures();
         let change = conversion.apply(mint(), transition, author);
@@ -350,7 +351,8 @@ impl World {
         let (hit, admission) = (admitted.hit, &admitted.admission);
         let inbound = &hit.inbound;
         let click = self.clicks.get(&admitted.transaction);
-        let clicked_at = admission.transaction.as_ref().map(|(_, unsealed)| unsealed).filter(|u| !u.kind.is_clickless());
+        let clicked_at =
+            admission.transaction.as_ref().map(|(_, unsealed)| unsealed).filter(|u| !u.kind.is_clickless());
         let clicked_at = clicked_at.map(|unsealed| unsealed.minted_at);
         let external = match &inbound.external_transaction_id {
             Slot::Value(id) => Some(id.clone()),
@@ -432,11 +434,7 @@ fn bucket_of(conversion: &Conversion) -> Bucket {
 fn sender(admitted: &Admitted<'_>, now: Timestamp) -> Author {
     let nameless = match admitted.hit.inbound.door {
         Door::Pixel => "image_pixel",
-        Door::Click
-        | Door::Postback
-        | Door::Clickless
-        | Door::Rejection
-        | Door::Status => "advertiser",
+        Door::Click | Door::Postback | Door::Clickless | Door::Rejection | Door::Status => "advertiser",
     };
     Author {
         party: Party::Sender,

@@ -43,22 +43,25 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) if database.is_unique_violation() => {
-                Self::Taken(database.constraint().unwrap_or("a unique key").to_owned())
+        if let sqlx::Error::Database(database) = &error {
+            if database.is_unique_violation() {
+                return Self::Taken(database.constraint().unwrap_or("a unique key").to_owned());
             }
-            sqlx::Error::Database(database) if retry_later(database.code().as_deref()) => {
-                Self::Unavailable(error.into())
+            if retry_later(database.code().as_deref()) {
+                return Self::Unavailable(error.into());
             }
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::BeginFailed => Self::Unavailable(error.into()),
-            _ => Self::Refused(error.into()),
         }
+        let away = matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::BeginFailed
+        );
+        if away { Self::Unavailable(error.into()) } else { Self::Refused(error.into()) }
     }
 }
 
@@ -67,29 +70,30 @@ impl From<sqlx::Error> for StoreError {
 /// IOERR, FULL and CANTOPEN with their extended codes.
 fn retry_later(code: Option<&str>) -> bool {
     let Some(code) = code else { return false };
-    // No code of SQLite has five digits, every SQLSTATE has five characters.
+    // A SQLSTATE has five characters; no code of SQLite has more than four digits.
     if code.len() == 5 {
-        return matches!(code.get(..2).unwrap_or_default(), "08" | "40" | "53" | "57" | "58")
-            || matches!(code, "55P03" | "25006");
+        let class = code.get(..2).unwrap_or_default();
+        return matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006");
     }
     code.parse::<u32>().is_ok_and(|sqlite| matches!(sqlite & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
 impl From<sea_orm::DbErr> for StoreError {
     fn from(error: sea_orm::DbErr) -> Self {
-        match error.sql_err() {
-            Some(sea_orm::SqlErr::UniqueConstraintViolation(what)) => return Self::Taken(what),
-            Some(_) | None => {}
+        use sea_orm::{DbErr, RuntimeErr, SqlErr};
+        if let Some(SqlErr::UniqueConstraintViolation(what)) = error.sql_err() {
+            return Self::Taken(what);
         }
-        match error {
-            sea_orm::DbErr::Conn(_) | sea_orm::DbErr::ConnectionAcquire(_) => Self::Unavailable(error.into()),
-            sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(inner))
-            | sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(inner)) => match std::sync::Arc::try_unwrap(inner) {
+        if matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) {
+            return Self::Unavailable(error.into());
+        }
+        if let DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) = error {
+            return match std::sync::Arc::try_unwrap(inner) {
                 Ok(inner) => inner.into(),
                 Err(shared) => Self::Refused(shared.to_string().into()),
-            },
-            other => Self::Refused(other.into()),
+            };
         }
+        Self::Refused(error.into())
     }
 }
 

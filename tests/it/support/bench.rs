@@ -104,19 +104,9 @@ impl Bench {
 
     /// Changes the offer, as a control write would.
     pub(crate) fn change_offer(&self, change: impl FnOnce(&mut Offer)) {
-        let old = self.snapshot.load_full();
-        let mut offers = old.offers.clone();
-        change(offers.get_mut(&offer_id()).unwrap());
-        self.snapshot.store(Arc::new(Snapshot {
-            version: old.version,
-            offers,
-            publishers: old.publishers.clone(),
-            advertisers: old.advertisers.clone(),
-            tokens: old.tokens.clone(),
-            domains: old.domains.clone(),
-            operators: HashMap::new(),
-            fallback_url: None,
-        }));
+        let mut changed = Snapshot::clone(&self.snapshot.load());
+        change(changed.offers.get_mut(&offer_id()).unwrap());
+        self.snapshot.store(Arc::new(changed));
     }
 
     pub(crate) fn mint(&self) -> TransactionId {
@@ -249,8 +239,7 @@ fn snapshot(plain: &PlainToken, now: Timestamp) -> Snapshot {
         )]),
         tokens: HashMap::from([(token.digest, token)]),
         domains: HashMap::from([("pixel.test".into(), domain(now))]),
-        operators: HashMap::new(),
-        fallback_url: None,
+        ..Snapshot::default()
     }
 }
 

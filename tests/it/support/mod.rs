@@ -1,8 +1,8 @@
 //! What tests stand on: databases, servers, people.
 
-pub(crate) mod postgres;
 pub(crate) mod bench;
 pub(crate) mod chance;
+pub(crate) mod postgres;
 
 /// Makes one test for each engine from `async fn name(engine: Engine) { .. }`.
 macro_rules! on_both_engines {

@@ -17,6 +17,7 @@ use crate::domain::snapshot::CurrentSnapshot;
 use crate::domain::transaction_id::Minter;
 use crate::store::Database;
 
+pub mod dns;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -146,7 +146,7 @@ macro_rules! parameters {
             }
 
             /// Finds a parameter by its name or alias, in lower case, as it is understood at `door`.
-            fn find(name: &str, door: Door) -> Option<Self> {
+            pub fn find(name: &str, door: Door) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant).filter(|found| found.is_known_at(door)),
                     $($($alias)|+ => Some(Self::$variant).filter(|found| found.spec().doors.contains(&door)),)?)*
@@ -1196,7 +1196,7 @@ fn parse_format(text: &str) -> Option<bool> {
 }
 
 /// The known name that a sender most likely meant: at most a quarter of it may differ.
-fn nearest_name(name: &str, door: Door) -> Option<&'static str> {
+pub fn nearest_name(name: &str, door: Door) -> Option<&'static str> {
     let known = PARAMETERS.iter().filter(|spec| spec.doors.contains(&door));
     let names = known.flat_map(|spec| spec.aliases.iter().chain([&spec.name]).copied());
     let near = names.filter_map(|known| {

@@ -17,11 +17,20 @@ use crate::domain::snapshot::CurrentSnapshot;
 use crate::domain::transaction_id::Minter;
 use crate::store::Database;
 
+pub mod create_token;
 pub mod dns;
+pub mod end_token;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod issued_token;
+pub mod postback_urls;
+pub mod reveal_token;
+pub mod revoke_token;
+pub mod rotate_token;
 pub mod snapshot;
+pub mod tracking_links;
+pub mod wire_urls;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 

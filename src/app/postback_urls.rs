@@ -9,8 +9,11 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::issued_token::open;
+use super::reveal_token::not_kept;
 use super::wire_urls::{Origin, ParamInput, UrlParam, WireQuery, known_parameters};
 use super::{App, AppError, Outcome, UserError, UserErrorCode};
+use crate::domain::audit::{AuditChange, AuditEvent};
 use crate::domain::ids::TrackingDomainId;
 use crate::domain::inbound::{Door, Parameter};
 use crate::domain::offer::{Offer, OfferState};
@@ -18,6 +21,7 @@ use crate::domain::operator::Principal;
 use crate::domain::secure_token::{Capability, PlainToken, SecureToken, TokenScope, TokenState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::tracking_domain::TrackingDomain;
+use crate::store::audit;
 use crate::store::tokens::{self, TokenView};
 
 /// What a sender reports with a URL.
@@ -170,7 +174,10 @@ pub async fn reveal(app: &App, principal: &Principal, request: &UrlRequest) -> O
         return Ok(Err(vec![UserError::new(UserErrorCode::TokenNotActive, &["input"], blocker)]));
     }
     let secret = match &draft.token {
-        Some(view) => Some(open(app, view).await?),
+        Some(view) => match open(app, view.token.id).await? {
+            Some(secret) => Some(secret),
+            None => return Ok(Err(vec![not_kept(&["input"])])),
+        },
         None => None,
     };
     record(app, principal, request, draft.token.as_ref()).await?;
@@ -179,6 +186,24 @@ pub async fn reveal(app: &App, principal: &Principal, request: &UrlRequest) -> O
     let curl = format!("curl -sS --globoff '{}'", url.expose_secret()).into();
     let html = (request.kind == PostbackKind::ImagePixel).then(|| image_tag(url.expose_secret()));
     Ok(Ok(RevealedUrl { url, html, curl }))
+}
+
+/// The subject is the token whose secret leaves; of a pixel, which has none, the offer.
+async fn record(
+    app: &App,
+    principal: &Principal,
+    request: &UrlRequest,
+    token: Option<&TokenView>,
+) -> Result<(), AppError> {
+    let of_scope = request.scope.offer().map_or_else(|| request.scope.as_str().to_owned(), |offer| offer.to_string());
+    let (subject, label) = match token {
+        Some(view) => (view.token.id.to_string(), view.masked()),
+        None => (of_scope, request.kind.noun().to_owned()),
+    };
+    let changes = vec![AuditChange::new("kind", None, Some(request.kind.noun().to_owned()))];
+    let chance = (&*app.clock, &*app.entropy);
+    let event = AuditEvent::new(principal, "postback_url.reveal", (&subject, &label), changes, chance);
+    Ok(app.database.side_write(Box::new(move |tx| Box::pin(async move { audit::insert(tx, event).await }))).await?)
 }
 
 struct Draft {
@@ -208,7 +233,7 @@ async fn draft(app: &App, request: &UrlRequest) -> Outcome<Draft> {
     fill(&mut query, request, token.as_ref());
     query.add(&request.params);
     warn(&mut query, request.kind, offer, token.as_ref());
-    let blocker = request.kind.capability().and_then(|needed| blocker(request.scope, needed, token.as_ref()));
+    let blocker = request.kind.capability().and_then(|needed| blocker(app, request.scope, needed, token.as_ref()));
     Ok(Ok(Draft { origin, query, token, blocker }))
 }
 
@@ -217,7 +242,7 @@ fn origin(app: &App, snapshot: &Snapshot, request: &UrlRequest) -> Result<Origin
         PostbackKind::ImagePixel => {
             let custom = Origin::choose_custom(app, snapshot, request.domain)?;
             let blocked = pixel_blocker(snapshot).unwrap_or_default();
-            custom.ok_or_else(|| UserError::new(UserErrorCode::DomainNotVerified, &["domainId"], blocked))
+            custom.ok_or_else(|| UserError::new(UserErrorCode::DomainNotVerified, &["input", "domainId"], blocked))
         }
         PostbackKind::Conversion | PostbackKind::Clickless | PostbackKind::Rejection | PostbackKind::Status => {
             Origin::choose(app, snapshot, request.domain)
@@ -292,7 +317,9 @@ fn warn(query: &mut WireQuery, kind: PostbackKind, offer: Option<&Offer>, token:
     }
     if let Some(TokenView { token, .. }) = token {
         if kind == PostbackKind::Clickless && token.is_clickless_for_all() {
-            query.warn("Every advertiser holds this secret, and no click is needed: prefer a token of the offer.".into());
+            query.warn(
+                "Every advertiser holds this secret, and no click is needed: prefer a token of the offer.".into(),
+            );
         }
         if token.imported {
             query.warn("The secret was made by another system and may be weak: rotate it.".into());
@@ -300,11 +327,13 @@ fn warn(query: &mut WireQuery, kind: PostbackKind, offer: Option<&Offer>, token:
     }
 }
 
-fn blocker(scope: TokenScope, needed: Capability, token: Option<&TokenView>) -> Option<String> {
+fn blocker(app: &App, scope: TokenScope, needed: Capability, token: Option<&TokenView>) -> Option<String> {
     let name = needed.as_str();
     match (token, scope) {
-        (Some(token), _) if token.is_sealed => None,
-        (Some(_), _) => Some("Only a digest of this token is kept, so its URL cannot be shown again: rotate it.".into()),
+        (Some(token), _) if token.is_sealed && app.options.redisplay_tokens => None,
+        (Some(_), _) => {
+            Some("Only a digest of this token is kept, so its URL cannot be shown again: rotate it.".into())
+        }
         (None, TokenScope::Offer(_)) => {
             Some(format!("No active token of this offer has the capability `{name}`: create one that has it."))
         }
@@ -325,5 +354,5 @@ fn image_tag(url: &str) -> String {
 }
 
 fn no_offer() -> UserError {
-    UserError::new(UserErrorCode::NotFound, &["offerId"], "There is no such offer.")
+    UserError::new(UserErrorCode::NotFound, &["input", "offerId"], "There is no such offer.")
 }

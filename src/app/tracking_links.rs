@@ -93,5 +93,5 @@ fn warn_about_state(query: &mut WireQuery, offer: &Offer, publisher: &Publisher)
 }
 
 fn not_found(field: &str, noun: &str) -> Vec<UserError> {
-    vec![UserError::new(UserErrorCode::NotFound, &[field], format!("There is no such {noun}."))]
+    vec![UserError::new(UserErrorCode::NotFound, &["input", field], format!("There is no such {noun}."))]
 }

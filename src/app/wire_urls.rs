@@ -91,7 +91,7 @@ impl Origin {
             Ok(()) => Ok(Self { base, domain: Some(domain.clone()) }),
             Err(_) => {
                 let message = format!("{} cannot stand in a URL.", domain.host);
-                Err(UserError::new(UserErrorCode::Invalid, &["domainId"], message))
+                Err(UserError::new(UserErrorCode::Invalid, &["input", "domainId"], message))
             }
         }
     }
@@ -99,13 +99,15 @@ impl Origin {
 
 fn accepting(snapshot: &Snapshot, id: TrackingDomainId) -> Result<&TrackingDomain, UserError> {
     let domain = snapshot.domains.values().find(|domain| domain.id == id);
-    let domain = domain
-        .ok_or_else(|| UserError::new(UserErrorCode::NotFound, &["domainId"], "There is no such tracking domain."))?;
+    let domain = domain.ok_or_else(|| {
+        UserError::new(UserErrorCode::NotFound, &["input", "domainId"], "There is no such tracking domain.")
+    })?;
     if domain.accepts() {
         return Ok(domain);
     }
     let message = format!("{} is {}: nothing that is sent there would be taken.", domain.host, domain.state.as_str());
-    Err(UserError::new(UserErrorCode::DomainNotVerified, &["domainId"], message).with_hint("Check its DNS records."))
+    Err(UserError::new(UserErrorCode::DomainNotVerified, &["input", "domainId"], message)
+        .with_hint("Check its DNS records."))
 }
 
 /// The parameters of one URL in the making.
@@ -139,7 +141,9 @@ impl WireQuery {
             match Parameter::find(&name.to_ascii_lowercase(), self.door) {
                 _ if name.is_empty() => self.warn("A parameter without a name was left out.".into()),
                 _ if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) => {
-                    self.warn(format!("A name of at most {NAME_BYTES_MAX} printable bytes is needed: one was left out."));
+                    self.warn(format!(
+                        "A name of at most {NAME_BYTES_MAX} printable bytes is needed: one was left out."
+                    ));
                 }
                 Some(Parameter::Secure | Parameter::Test) => {
                     self.warn(format!("`{name}` is put in by the server: the value that was given was left out."));

@@ -29,6 +29,7 @@ pub mod reveal_token;
 pub mod revoke_token;
 pub mod rotate_token;
 pub mod snapshot;
+pub mod tracking_domains;
 pub mod tracking_links;
 pub mod wire_urls;
 
@@ -43,6 +44,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub minter: Minter,
+    /// For the check of tracking domains.
+    pub dns: Arc<dyn dns::DnsLookup>,
     pub options: AppOptions,
 }
 

@@ -81,7 +81,7 @@ pub async fn create_token(app: &App, principal: &Principal, request: &TokenReque
         Err(StoreError::Taken(_)) if request.imported_secret.is_some() => return Ok(Err(vec![taken()])),
         Err(error) => return Err(AppError::from(error)),
     }
-    snapshot::refresh(app).await?;
+    snapshot::refresh_after_write(app).await;
     let warnings = is_clickless_for_all.then(|| CLICKLESS_FOR_ALL.to_owned()).into_iter().collect();
     Ok(Ok(IssuedToken { token: view, secret, previous: None, warnings }))
 }

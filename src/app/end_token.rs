@@ -54,7 +54,7 @@ pub async fn set_token_end(
         Ok(token) => token,
         Err(errors) => return Ok(Err(errors)),
     };
-    snapshot::refresh(app).await?;
+    snapshot::refresh_after_write(app).await;
     Ok(Ok(TokenView { token, ..old }))
 }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
+use super::dns::{DnsFailure, DnsLookup};
 use super::snapshot::{UnknownTokens, refresh};
 use super::{App, AppOptions};
 use crate::domain::clock::{Clock, Timestamp};
@@ -21,6 +24,19 @@ impl Clock for StoppedClock {
     }
 }
 
+/// Nobody answers.
+struct SilentDns;
+
+impl DnsLookup for SilentDns {
+    fn cname<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>> {
+        Box::pin(async { Err(DnsFailure("none in a test".into())) })
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>> {
+        self.cname(name)
+    }
+}
+
 /// Keep the folder as long as the app is used.
 pub(crate) async fn test_app() -> (App, Folder) {
     let (database, folder) = database().await;
@@ -33,6 +49,7 @@ pub(crate) async fn test_app() -> (App, Folder) {
         clock: Arc::new(StoppedClock),
         minter: Minter::new(&*entropy),
         entropy,
+        dns: Arc::new(SilentDns),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),
             trusted_proxies: Vec::new(),

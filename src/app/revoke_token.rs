@@ -47,7 +47,7 @@ pub async fn revoke_token(app: &App, principal: &Principal, id: TokenId, reason:
         Ok(token) => token,
         Err(errors) => return Ok(Err(errors)),
     };
-    snapshot::refresh(app).await?;
+    snapshot::refresh_after_write(app).await;
     Ok(Ok(TokenView { token, revocation: Some(revocation), is_sealed: false, ..old }))
 }
 

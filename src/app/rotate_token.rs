@@ -68,7 +68,7 @@ pub async fn rotate_token(app: &App, principal: &Principal, request: &RotationRe
         Ok(written) => written,
         Err(errors) => return Ok(Err(errors)),
     };
-    snapshot::refresh(app).await?;
+    snapshot::refresh_after_write(app).await;
     let previous = Some(TokenView { token: ended, ..old });
     Ok(Ok(IssuedToken { token: view, secret, previous, warnings: Vec::new() }))
 }

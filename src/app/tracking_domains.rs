@@ -122,7 +122,7 @@ pub async fn delete_domain(app: &App, principal: &Principal, id: TrackingDomainI
         })
     }));
     match written.await? {
-        Ok(()) => snapshot::refresh(app).await?,
+        Ok(()) => snapshot::refresh_after_write(app).await,
         Err(errors) => return Ok(Err(errors)),
     }
     Ok(Ok(id))
@@ -157,7 +157,7 @@ async fn insert(app: &App, principal: &Principal, host: String, state: DomainSta
         })
     }));
     match written.await {
-        Ok(Ok(())) => snapshot::refresh(app).await?,
+        Ok(Ok(())) => snapshot::refresh_after_write(app).await,
         Ok(Err(errors)) => return Ok(Err(errors)),
         Err(StoreError::Taken(_)) => {
             let message = "This host is a tracking domain already.";
@@ -194,7 +194,7 @@ async fn write(
         })
     }));
     match written.await? {
-        Ok(()) => snapshot::refresh(app).await?,
+        Ok(()) => snapshot::refresh_after_write(app).await,
         Err(errors) => return Ok(Err(errors)),
     }
     Ok(Ok(after))

@@ -20,6 +20,7 @@ use crate::store::Database;
 pub mod create_token;
 pub mod dns;
 pub mod end_token;
+pub mod access_token;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -32,6 +33,8 @@ pub mod snapshot;
 pub mod tracking_domains;
 pub mod tracking_links;
 pub mod wire_urls;
+pub mod lockout;
+pub mod passwords;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 

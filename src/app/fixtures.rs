@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::access_token::{AccessTokens, SigningKeys};
 use super::dns::{DnsFailure, DnsLookup};
 use super::snapshot::{UnknownTokens, refresh};
-use super::{App, AppOptions};
+use super::{App, AppOptions, Identity};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::keyring::{Keyring, SeededEntropy};
 use crate::domain::operator::{Principal, Role};
@@ -48,6 +49,15 @@ pub(crate) async fn test_app() -> (App, Folder) {
         keyring: Arc::new(Keyring::generate(&*entropy).unwrap()),
         clock: Arc::new(StoppedClock),
         minter: Minter::new(&*entropy),
+        identity: Identity::new(
+            AccessTokens {
+                keys: SigningKeys::generate(&*entropy).unwrap(),
+                issuer: "roundtrip".into(),
+                audience: "roundtrip-admin".into(),
+                access_seconds: 900,
+            },
+            14 * 24 * 3600,
+        ),
         entropy,
         dns: Arc::new(SilentDns),
         options: AppOptions {

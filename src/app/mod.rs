@@ -17,26 +17,32 @@ use crate::domain::snapshot::CurrentSnapshot;
 use crate::domain::transaction_id::Minter;
 use crate::store::Database;
 
+pub mod access_token;
+pub mod authenticate;
 pub mod create_token;
 pub mod dns;
 pub mod end_token;
-pub mod access_token;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod identity;
 pub mod issued_token;
+pub mod lockout;
+pub mod operators;
+pub mod passwords;
 pub mod postback_urls;
 pub mod reveal_token;
 pub mod revoke_token;
 pub mod rotate_token;
+pub mod setup;
+pub mod sign_in;
 pub mod snapshot;
 pub mod tracking_domains;
 pub mod tracking_links;
 pub mod wire_urls;
-pub mod lockout;
-pub mod passwords;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
+pub use identity::Identity;
 
 /// What every use case works with. Built once, by `server.rs`.
 pub struct App {
@@ -49,6 +55,7 @@ pub struct App {
     pub minter: Minter,
     /// For the check of tracking domains.
     pub dns: Arc<dyn dns::DnsLookup>,
+    pub identity: Identity,
     pub options: AppOptions,
 }
 

@@ -160,6 +160,29 @@ impl Principal {
             request_id: "system".to_owned(),
         }
     }
+
+    /// The server itself, moved by a request of somebody who is not believed (yet).
+    pub fn system_for(caller: &Caller) -> Self {
+        Self { address: caller.address, request_id: caller.request_id.clone(), ..Self::system() }
+    }
+
+    /// A person in a session.
+    pub fn of_operator(operator: &Operator, session: SessionId, caller: &Caller) -> Self {
+        Self {
+            operator: Some(operator.id),
+            label: operator.name.clone(),
+            role: operator.role,
+            session: Some(session),
+            ..Self::system_for(caller)
+        }
+    }
+}
+
+/// Where a request came from, when nobody is believed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub address: Option<IpAddr>,
+    pub request_id: String,
 }
 
 /// Why a bearer was not believed. The texts go to the caller; they say what to do and never what is stored.

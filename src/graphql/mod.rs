@@ -8,6 +8,7 @@
 //! To add a field: write the resolver in its type's file, give it a guard by role, return the errors of
 //! [`error`], and add its row to the authorisation table in the tests.
 
+pub mod bearer;
 pub mod document;
 pub mod endpoint;
 pub mod error;

@@ -5,3 +5,4 @@
 
 pub mod accept;
 pub mod extract;
+pub mod session;

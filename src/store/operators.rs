@@ -2,11 +2,11 @@
 
 use entity::operator as row;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use super::columns::Cell;
-use super::connect::Database;
 use super::error::StoreError;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::OperatorId;
@@ -26,25 +26,28 @@ pub(crate) fn access_from_row(row: &row::Model) -> Result<OperatorAccess, StoreE
 }
 
 /// An operator with the hash that a password is checked against.
-pub struct WithPassword {
-    pub operator: Operator,
+pub(crate) struct WithPassword {
+    pub(crate) operator: Operator,
     /// In PHC form.
-    pub password_hash: SecretString,
+    pub(crate) password_hash: SecretString,
 }
 
 /// `email` is in its one spelling.
 ///
 /// # Errors
 /// As of every read.
-pub async fn find_by_email(database: &Database, email: &str) -> Result<Option<WithPassword>, StoreError> {
-    let found = row::Entity::find().filter(row::Column::Email.eq(email)).one(database.read()).await?;
+pub(crate) async fn find_by_email(
+    connection: &impl ConnectionTrait,
+    email: &str,
+) -> Result<Option<WithPassword>, StoreError> {
+    let found = row::Entity::find().filter(row::Column::Email.eq(email)).one(connection).await?;
     found.map(with_password).transpose()
 }
 
 /// # Errors
 /// As of every read.
-pub async fn find(database: &Database, id: OperatorId) -> Result<Option<Operator>, StoreError> {
-    let found = row::Entity::find_by_id(id.uuid()).one(database.read()).await?;
+pub(crate) async fn find(connection: &impl ConnectionTrait, id: OperatorId) -> Result<Option<Operator>, StoreError> {
+    let found = row::Entity::find_by_id(id.uuid()).one(connection).await?;
     found.map(|row| Ok(with_password(row)?.operator)).transpose()
 }
 
@@ -52,30 +55,23 @@ pub async fn find(database: &Database, id: OperatorId) -> Result<Option<Operator
 ///
 /// # Errors
 /// As of every read.
-pub async fn any(connection: &impl ConnectionTrait) -> Result<bool, StoreError> {
-    Ok(row::Entity::find().one(connection).await?.is_some())
-}
-
-/// [`any`], outside a transaction.
-///
-/// # Errors
-/// As of every read.
-pub async fn any_of(database: &Database) -> Result<bool, StoreError> {
-    any(database.read()).await
+pub(crate) async fn any(connection: &impl ConnectionTrait) -> Result<bool, StoreError> {
+    let first = row::Entity::find().select_only().column(row::Column::Id).limit(1);
+    Ok(first.into_tuple::<Uuid>().one(connection).await?.is_some())
 }
 
 /// Administrators who may sign in. For the rule that the last one stays.
 ///
 /// # Errors
 /// As of every read.
-pub async fn count_active_admins(connection: &impl ConnectionTrait) -> Result<u64, StoreError> {
+pub(crate) async fn count_active_admins(connection: &impl ConnectionTrait) -> Result<u64, StoreError> {
     let admins = row::Column::Role.eq(Role::Admin.as_str());
     Ok(row::Entity::find().filter(admins).filter(row::Column::IsActive.eq(true)).count(connection).await?)
 }
 
 /// # Errors
 /// `Taken` when there is an operator of that address.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &impl ConnectionTrait,
     operator: &Operator,
     password_hash: &SecretString,
@@ -100,7 +96,7 @@ pub async fn insert(
 ///
 /// # Errors
 /// As of every write.
-pub async fn set_password(
+pub(crate) async fn set_password(
     connection: &impl ConnectionTrait,
     id: OperatorId,
     password_hash: &SecretString,
@@ -115,17 +111,24 @@ pub async fn set_password(
     Ok(done.rows_affected == 1)
 }
 
-/// Marks that the operator was here.
+/// Marks that the operator is here, and holds the row until the transaction ends: a change of password waits for it,
+/// or has come first. `false` when the operator is switched off, or has another `token_version` by now.
 ///
 /// # Errors
 /// As of every write.
-pub async fn touch(connection: &impl ConnectionTrait, id: OperatorId, now: Timestamp) -> Result<(), StoreError> {
-    row::Entity::update_many()
+pub(crate) async fn touch(
+    connection: &impl ConnectionTrait,
+    operator: &Operator,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = row::Entity::update_many()
         .col_expr(row::Column::LastSeenAt, Expr::value(now.as_millis()))
-        .filter(row::Column::Id.eq(id.uuid()))
+        .filter(row::Column::Id.eq(operator.id.uuid()))
+        .filter(row::Column::TokenVersion.eq(operator.token_version))
+        .filter(row::Column::IsActive.eq(true))
         .exec(connection)
         .await?;
-    Ok(())
+    Ok(done.rows_affected == 1)
 }
 
 fn with_password(row: row::Model) -> Result<WithPassword, StoreError> {

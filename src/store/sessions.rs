@@ -8,7 +8,6 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-use super::connect::Database;
 use super::error::StoreError;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{OperatorId, SessionId};
@@ -18,26 +17,26 @@ const TABLE: &str = "session";
 
 /// How a session goes on after a refresh.
 #[derive(Clone, Copy, Debug)]
-pub struct SessionRotation {
-    pub id: SessionId,
+pub(crate) struct SessionRotation {
+    pub(crate) id: SessionId,
     /// The version that was judged; the row gets the next one.
-    pub version: i32,
-    pub refresh_digest: RefreshDigest,
-    pub now: Timestamp,
-    pub expires_at: Timestamp,
+    pub(crate) version: i32,
+    pub(crate) refresh_digest: RefreshDigest,
+    pub(crate) now: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// # Errors
 /// As of every read.
-pub async fn find(database: &Database, id: SessionId) -> Result<Option<Session>, StoreError> {
-    row::Entity::find_by_id(id.uuid()).one(database.read()).await?.map(session).transpose()
+pub(crate) async fn find(connection: &impl ConnectionTrait, id: SessionId) -> Result<Option<Session>, StoreError> {
+    row::Entity::find_by_id(id.uuid()).one(connection).await?.map(session).transpose()
 }
 
 /// The sessions that were ended; the snapshot holds them, so that their access tokens are refused at once.
 ///
 /// # Errors
 /// As of every read.
-pub async fn list_revoked(connection: &impl ConnectionTrait) -> Result<Vec<SessionId>, StoreError> {
+pub(crate) async fn list_revoked(connection: &impl ConnectionTrait) -> Result<Vec<SessionId>, StoreError> {
     let revoked = row::Entity::find().select_only().column(row::Column::Id);
     let ids: Vec<Uuid> = revoked.filter(row::Column::RevokedAt.is_not_null()).into_tuple().all(connection).await?;
     Ok(ids.into_iter().map(SessionId::from_uuid).collect())
@@ -45,7 +44,7 @@ pub async fn list_revoked(connection: &impl ConnectionTrait) -> Result<Vec<Sessi
 
 /// # Errors
 /// As of every write.
-pub async fn insert(connection: &impl ConnectionTrait, session: &Session) -> Result<(), StoreError> {
+pub(crate) async fn insert(connection: &impl ConnectionTrait, session: &Session) -> Result<(), StoreError> {
     let row = row::ActiveModel {
         id: Set(session.id.uuid()),
         operator_id: Set(session.operator.uuid()),
@@ -64,7 +63,7 @@ pub async fn insert(connection: &impl ConnectionTrait, session: &Session) -> Res
 ///
 /// # Errors
 /// As of every write.
-pub async fn rotate(connection: &impl ConnectionTrait, rotation: &SessionRotation) -> Result<bool, StoreError> {
+pub(crate) async fn rotate(connection: &impl ConnectionTrait, rotation: &SessionRotation) -> Result<bool, StoreError> {
     let done = row::Entity::update_many()
         .col_expr(row::Column::RefreshDigest, Expr::value(rotation.refresh_digest.as_bytes().to_vec()))
         .col_expr(row::Column::LastSeenAt, Expr::value(rotation.now.as_millis()))
@@ -82,7 +81,11 @@ pub async fn rotate(connection: &impl ConnectionTrait, rotation: &SessionRotatio
 ///
 /// # Errors
 /// As of every write.
-pub async fn revoke(connection: &impl ConnectionTrait, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+pub(crate) async fn revoke(
+    connection: &impl ConnectionTrait,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let done = row::Entity::update_many()
         .col_expr(row::Column::RevokedAt, Expr::value(now.as_millis()))
         .filter(row::Column::Id.eq(id.uuid()))
@@ -96,7 +99,7 @@ pub async fn revoke(connection: &impl ConnectionTrait, id: SessionId, now: Times
 ///
 /// # Errors
 /// As of every write.
-pub async fn revoke_all(
+pub(crate) async fn revoke_all(
     connection: &impl ConnectionTrait,
     operator: OperatorId,
     now: Timestamp,
@@ -115,7 +118,7 @@ pub async fn revoke_all(
 ///
 /// # Errors
 /// As of every write.
-pub async fn purge(
+pub(crate) async fn purge(
     connection: &impl ConnectionTrait,
     expired_before: Timestamp,
     revoked_before: Timestamp,

@@ -22,6 +22,8 @@ pub enum Setting {
     Currency,
     /// When the first operator was made, RFC 3339. Absent: the server waits for `/api/setup`.
     SetupCompletedAt,
+    /// The digest of the one-time code of the first run, until it is used.
+    SetupCodeDigest,
 }
 
 impl Setting {
@@ -31,6 +33,7 @@ impl Setting {
             Self::TimeZone => "time_zone",
             Self::Currency => "currency",
             Self::SetupCompletedAt => "setup_completed_at",
+            Self::SetupCodeDigest => "setup_code_digest",
         }
     }
 }

@@ -1,0 +1,175 @@
+//! Operators: made, and given another password. For the command line now; the admin API will use the same verbs.
+//!
+//! Another password ends every session of the operator and makes every access token void: whoever changes it after
+//! a theft must be alone in the account afterwards. A password is never generated twice, stored, or logged.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{App, AppError, Outcome, UserError, UserErrorCode, snapshot};
+use crate::domain::audit::{AuditChange, AuditEvent, beginnings};
+use crate::domain::clock::{Entropy, random_bytes};
+use crate::domain::ids::OperatorId;
+use crate::domain::operator::{
+    NAME_CHARACTERS_MAX, Operator, PasswordRefused, Principal, Role, check_password, parse_email,
+};
+use crate::store::{StoreError, audit, operators, sessions};
+
+/// Characters of a generated password: 5 bits each.
+const GENERATED_CHARACTERS: usize = 24;
+/// Without what people mistake for each other; 32, so that a byte gives one without bias.
+const GENERATED_ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// An operator to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+}
+
+/// Makes an operator.
+///
+/// # Errors
+/// Our own failures only.
+pub async fn create_operator(
+    app: &App,
+    principal: &Principal,
+    draft: Draft,
+    password: SecretString,
+) -> Outcome<Operator> {
+    let draft = match check_draft(draft, &password) {
+        Ok(draft) => draft,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let hash = app.identity.passwords.hash(password, app.entropy.as_ref()).await?;
+    let operator = new_operator(app, draft);
+    let (row, event) = (operator.clone(), created(app, &operator, principal));
+    let written = app.database.control_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            operators::insert(transaction, &row, &hash).await?;
+            audit::insert(transaction, event).await
+        })
+    }));
+    match written.await {
+        Ok(()) => {}
+        Err(StoreError::Taken(_)) => return Ok(Err(vec![taken(&operator.email)])),
+        Err(error) => return Err(error.into()),
+    }
+    snapshot::refresh_after_write(app).await;
+    Ok(Ok(operator))
+}
+
+/// Gives the operator with this e-mail address another password, and ends all of their sessions.
+///
+/// # Errors
+/// Our own failures only.
+pub async fn set_password(app: &App, principal: &Principal, email: &str, password: SecretString) -> Outcome<Operator> {
+    let found = match parse_email(email) {
+        Some(email) => operators::find_by_email(app.database.read(), &email).await?,
+        None => None,
+    };
+    let Some(operator) = found.map(|found| found.operator) else { return Ok(Err(vec![unknown()])) };
+    if let Err(refused) = check_password(password.expose_secret(), &operator.email) {
+        return Ok(Err(vec![weak(refused)]));
+    }
+    let hash = app.identity.passwords.hash(password, app.entropy.as_ref()).await?;
+    if !write_password(app, principal, &operator, hash).await? {
+        return Ok(Err(vec![unknown()]));
+    }
+    snapshot::refresh_after_write(app).await;
+    Ok(Ok(operator))
+}
+
+/// A password that nobody has to think of: 120 random bits.
+pub fn generate_password(entropy: &dyn Entropy) -> SecretString {
+    let bytes = random_bytes::<GENERATED_CHARACTERS>(entropy);
+    let characters = bytes.iter().map(|byte| char::from(GENERATED_ALPHABET[usize::from(byte % 32)]));
+    SecretString::from(characters.collect::<String>())
+}
+
+/// The draft with its values in their one spelling, or everything that is wrong with it.
+pub(super) fn check_draft(draft: Draft, password: &SecretString) -> Result<Draft, Vec<UserError>> {
+    let mut errors = Vec::new();
+    let email = parse_email(&draft.email);
+    if email.is_none() {
+        errors.push(UserError::new(UserErrorCode::Invalid, &["email"], "This is not an e-mail address"));
+    }
+    let name = draft.name.trim().to_owned();
+    if name.is_empty() {
+        errors.push(UserError::new(UserErrorCode::Required, &["name"], "A name is needed"));
+    } else if name.chars().count() > NAME_CHARACTERS_MAX {
+        let message = format!("A name has at most {NAME_CHARACTERS_MAX} characters");
+        errors.push(UserError::new(UserErrorCode::TooLong, &["name"], message));
+    } else if name.chars().any(char::is_control) {
+        errors.push(UserError::new(UserErrorCode::Invalid, &["name"], "A name has no control characters"));
+    }
+    if let Err(refused) = check_password(password.expose_secret(), email.as_deref().unwrap_or(&draft.email)) {
+        errors.push(weak(refused));
+    }
+    match email {
+        Some(email) if errors.is_empty() => Ok(Draft { email, name, role: draft.role }),
+        Some(_) | None => Err(errors),
+    }
+}
+
+pub(super) fn new_operator(app: &App, draft: Draft) -> Operator {
+    Operator {
+        id: OperatorId::mint(app.clock.as_ref(), app.entropy.as_ref()),
+        email: draft.email,
+        name: draft.name,
+        role: draft.role,
+        is_active: true,
+        token_version: 1,
+        created_at: app.clock.now(),
+        last_seen_at: None,
+        version: 1,
+    }
+}
+
+/// The audit entry of a new operator.
+pub(super) fn created(app: &App, operator: &Operator, principal: &Principal) -> AuditEvent {
+    let changes = beginnings(vec![
+        ("email", Some(operator.email.clone())),
+        ("name", Some(operator.name.clone())),
+        ("role", Some(operator.role.as_str().to_owned())),
+    ]);
+    about(app, operator, principal, "operator.create", changes)
+}
+
+async fn write_password(
+    app: &App,
+    principal: &Principal,
+    operator: &Operator,
+    hash: SecretString,
+) -> Result<bool, AppError> {
+    let (id, now) = (operator.id, app.clock.now());
+    let event = about(app, operator, principal, "operator.set_password", Vec::new());
+    let work = app.database.control_decision(Box::new(move |transaction| {
+        Box::pin(async move {
+            if !operators::set_password(transaction, id, &hash).await? {
+                return Ok(Err(()));
+            }
+            sessions::revoke_all(transaction, id, now).await?;
+            audit::insert(transaction, event).await?;
+            Ok(Ok(()))
+        })
+    }));
+    Ok(work.await?.is_ok())
+}
+
+fn about(app: &App, operator: &Operator, principal: &Principal, action: &str, changes: Vec<AuditChange>) -> AuditEvent {
+    let chance = (app.clock.as_ref(), app.entropy.as_ref());
+    AuditEvent::new(principal, action, (&operator.id, &operator.name), changes, chance)
+}
+
+fn weak(refused: PasswordRefused) -> UserError {
+    UserError::new(UserErrorCode::PasswordTooWeak, &["password"], refused.to_string())
+}
+
+fn taken(email: &str) -> UserError {
+    UserError::new(UserErrorCode::Taken, &["email"], format!("There is an operator with the address {email}"))
+}
+
+fn unknown() -> UserError {
+    UserError::new(UserErrorCode::NotFound, &["email"], "There is no operator with this address")
+}

@@ -1,0 +1,123 @@
+//! The first run: whoever can read the server's log makes the first administrator, once.
+//!
+//! At start, while there is no operator, the server prints a fresh one-time code; the code of an earlier start no
+//! longer counts. Making the first operator takes the code away with it, in one transaction; control writes run one
+//! at a time, so two people with one code make one operator.
+
+use secrecy::SecretString;
+
+use super::operators::{Draft, check_draft, created, new_operator};
+use super::sign_in::{SignedIn, begin_session};
+use super::{App, AppError, UserError, snapshot};
+use crate::domain::operator::{Caller, Operator, Principal, Role};
+use crate::domain::setup_code::{SetupCode, SetupDigest};
+use crate::store::settings::Setting;
+use crate::store::{audit, operators, settings};
+
+/// What the first administrator sends.
+#[derive(Debug)]
+pub struct SetupRequest {
+    pub code: String,
+    pub email: String,
+    pub name: String,
+    pub password: SecretString,
+}
+
+/// Why nobody was set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetupRefused {
+    /// There is an operator already.
+    Done,
+    /// Not the code of the last start.
+    WrongCode,
+    /// What the caller can mend.
+    Invalid(Vec<UserError>),
+}
+
+/// A fresh setup code to print, when nobody can sign in yet; `None` once there is an operator.
+///
+/// # Errors
+/// Our own failures only.
+pub async fn ensure_setup_code(app: &App) -> Result<Option<SetupCode>, AppError> {
+    let code = SetupCode::mint(app.entropy.as_ref());
+    let digest = code.digest();
+    let work = app.database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            if operators::any(transaction).await? {
+                settings::set(transaction, Setting::SetupCodeDigest, None).await?;
+                return Ok(false);
+            }
+            settings::set(transaction, Setting::SetupCodeDigest, Some(digest.as_str())).await?;
+            Ok(true)
+        })
+    }));
+    Ok(work.await?.then_some(code))
+}
+
+/// Makes the first administrator and signs them in.
+///
+/// # Errors
+/// Our own failures only.
+pub async fn set_up(
+    app: &App,
+    request: SetupRequest,
+    caller: &Caller,
+) -> Result<Result<SignedIn, SetupRefused>, AppError> {
+    if let Err(refused) = check_code(app, &request.code).await? {
+        return Ok(Err(refused));
+    }
+    let draft = Draft { email: request.email, name: request.name, role: Role::Admin };
+    let draft = match check_draft(draft, &request.password) {
+        Ok(draft) => draft,
+        Err(errors) => return Ok(Err(SetupRefused::Invalid(errors))),
+    };
+    let hash = app.identity.passwords.hash(request.password, app.entropy.as_ref()).await?;
+    let operator = new_operator(app, draft);
+    if let Err(refused) = insert_first(app, operator.clone(), hash, &request.code, caller).await? {
+        return Ok(Err(refused));
+    }
+    snapshot::refresh_after_write(app).await;
+    let begun = begin_session(app, operator).await?;
+    Ok(begun.ok_or(SetupRefused::Done))
+}
+
+/// Before the password is hashed, so that only who holds the code makes us work.
+async fn check_code(app: &App, code: &str) -> Result<Result<(), SetupRefused>, AppError> {
+    if operators::any(app.database.read()).await? {
+        return Ok(Err(SetupRefused::Done));
+    }
+    let stored = settings::find(&app.database, Setting::SetupCodeDigest).await?;
+    Ok(if is_code(code, stored) { Ok(()) } else { Err(SetupRefused::WrongCode) })
+}
+
+fn is_code(code: &str, stored: Option<String>) -> bool {
+    let stored = stored.map(SetupDigest::from_stored);
+    SetupCode::parse(code).zip(stored).is_some_and(|(code, stored)| code.digest().matches(&stored))
+}
+
+async fn insert_first(
+    app: &App,
+    operator: Operator,
+    hash: SecretString,
+    code: &str,
+    caller: &Caller,
+) -> Result<Result<(), SetupRefused>, AppError> {
+    let code = code.to_owned();
+    let event = created(app, &operator, &Principal::system_for(caller));
+    let work = app.database.control_decision(Box::new(move |transaction| {
+        Box::pin(async move {
+            if operators::any(transaction).await? {
+                return Ok(Err(SetupRefused::Done));
+            }
+            if !is_code(&code, settings::find_in(transaction, Setting::SetupCodeDigest).await?) {
+                return Ok(Err(SetupRefused::WrongCode));
+            }
+            operators::insert(transaction, &operator, &hash).await?;
+            settings::set(transaction, Setting::SetupCodeDigest, None).await?;
+            settings::set(transaction, Setting::SetupCompletedAt, Some(&operator.created_at.to_string())).await?;
+            audit::insert(transaction, event).await?;
+            Ok(Ok(()))
+        })
+    }));
+    Ok(work.await?)
+}

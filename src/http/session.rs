@@ -1,0 +1,430 @@
+//! Signing in and out of the admin API: `/api/session`, `/api/session/refresh`, `/api/setup`.
+//!
+//! The access token goes into the body, for the page's memory; the refresh token into a cookie that no script can
+//! read and no other site's request carries (`HttpOnly`, `SameSite=Strict`, this path only). A request that says it
+//! comes from another origin is refused all the same: not every browser keeps the cookie's promise. Nothing here is
+//! cached, and no answer says whether an account exists.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use url::Url;
+
+use super::accept::PeerAddress;
+use super::extract::body::{BodyProblem, read_body};
+use super::extract::client_address::client_address;
+use crate::app::authenticate::authenticate;
+use crate::app::setup::{SetupRefused, SetupRequest, set_up};
+use crate::app::sign_in::{RefreshRefused, SignInRefused, SignOut, SignedIn, refresh, sign_in, sign_out};
+use crate::app::{App, AppError, UserError};
+use crate::domain::operator::Caller;
+use crate::telemetry::RequestIds;
+
+/// Bytes of a body: a name, an address and a password have room in it.
+pub const BODY_BYTES_MAX: usize = 8 * 1024;
+/// The cookie that holds the refresh token.
+pub const COOKIE: &str = "rt_refresh";
+
+const BODY_SECONDS_MAX: u64 = 10;
+const COOKIE_PATH: &str = "/api/session";
+/// `Retry-After` of a 503.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// The routes, to be merged into the router of the admin host.
+pub fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) -> Router<S> {
+    let request_ids = RequestIds::new(app.entropy.as_ref());
+    Router::new()
+        .route("/api/session", post(begin).delete(end))
+        .route("/api/session/refresh", post(renew))
+        .route("/api/setup", post(first))
+        .with_state(Arc::new(Door { app, request_ids }))
+}
+
+/// What the routes work with.
+struct Door {
+    app: Arc<App>,
+    request_ids: RequestIds,
+}
+
+/// The body of `POST /api/session`.
+#[derive(Deserialize)]
+struct Credentials {
+    email: String,
+    password: String,
+}
+
+/// The body of `POST /api/setup`.
+#[derive(Deserialize)]
+struct FirstOperator {
+    code: String,
+    email: String,
+    name: String,
+    password: String,
+}
+
+async fn begin(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (visit, body) = door.enter(request);
+    answered(&door, &visit, begun(&door, &visit, body).await)
+}
+
+async fn begun(door: &Door, visit: &Visit, body: Body) -> Result<Response, Problem> {
+    let Credentials { email, password } = visit.json(body).await?;
+    match sign_in(&door.app, &email, password.into(), &visit.caller).await? {
+        Ok(signed_in) => Ok(welcome(door, &signed_in)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+async fn renew(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (visit, _) = door.enter(request);
+    answered(&door, &visit, renewed(&door, &visit).await)
+}
+
+async fn renewed(door: &Door, visit: &Visit) -> Result<Response, Problem> {
+    visit.check_origin()?;
+    let token = visit.cookie().ok_or(Problem::NotSignedIn)?;
+    match refresh(&door.app, token, &visit.caller).await? {
+        Ok(signed_in) => Ok(welcome(door, &signed_in)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+async fn end(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (visit, _) = door.enter(request);
+    answered(&door, &visit, ended(&door, &visit).await)
+}
+
+/// Signing out twice is signing out: 204 whatever was shown.
+async fn ended(door: &Door, visit: &Visit) -> Result<Response, Problem> {
+    visit.check_origin()?;
+    let caller = &visit.caller;
+    if let Some(bearer) = visit.bearer()
+        && let Ok(principal) = authenticate(&door.app, bearer, caller.address, &caller.request_id).await
+        && let Some(session) = principal.session
+    {
+        sign_out(&door.app, SignOut::Session(session), caller).await?;
+    }
+    if let Some(token) = visit.cookie() {
+        sign_out(&door.app, SignOut::Refresh(token), caller).await?;
+    }
+    let headers = [(header::SET_COOKIE, cookie(door, "", 0)), no_store()];
+    Ok((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+async fn first(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (visit, body) = door.enter(request);
+    answered(&door, &visit, set_up_first(&door, &visit, body).await)
+}
+
+async fn set_up_first(door: &Door, visit: &Visit, body: Body) -> Result<Response, Problem> {
+    let FirstOperator { code, email, name, password } = visit.json(body).await?;
+    let request = SetupRequest { code, email, name, password: password.into() };
+    match set_up(&door.app, request, &visit.caller).await? {
+        Ok(signed_in) => Ok(welcome(door, &signed_in)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// One request, without its body.
+struct Visit {
+    headers: HeaderMap,
+    /// Host and port that the client asked for.
+    authority: String,
+    public_url: Url,
+    caller: Caller,
+}
+
+impl Door {
+    fn enter(&self, request: Request) -> (Visit, Body) {
+        let (parts, body) = request.into_parts();
+        let peer = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+        let options = &self.app.options;
+        let address = peer.map(|peer| client_address(peer, &parts.headers, &options.trusted_proxies));
+        let visit = Visit {
+            authority: authority(&parts),
+            public_url: options.public_url.clone(),
+            caller: Caller { address, request_id: self.request_ids.next() },
+            headers: parts.headers,
+        };
+        (visit, body)
+    }
+}
+
+impl Visit {
+    /// Who says where they come from must come from here.
+    fn check_origin(&self) -> Result<(), Problem> {
+        let Some(origin) = self.headers.get(header::ORIGIN) else { return Ok(()) };
+        let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok()).ok_or(Problem::Origin)?;
+        let own = Url::parse(&format!("{}://{}", origin.scheme(), self.authority)).ok();
+        let web = matches!(origin.scheme(), "http" | "https");
+        let known = |other: &Url| other.origin() == origin.origin();
+        if web && (known(&self.public_url) || own.as_ref().is_some_and(known)) { Ok(()) } else { Err(Problem::Origin) }
+    }
+
+    async fn json<T: DeserializeOwned>(&self, body: Body) -> Result<T, Problem> {
+        self.check_origin()?;
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::MediaType);
+        }
+        let bytes = read_body(body, BODY_BYTES_MAX, Duration::from_secs(BODY_SECONDS_MAX)).await?;
+        // serde would say what it found, and what it found may be a password.
+        serde_json::from_slice(&bytes).map_err(|_| Problem::Unreadable)
+    }
+
+    fn cookie(&self) -> Option<&str> {
+        let lists = self.headers.get_all(header::COOKIE).iter().filter_map(|list| list.to_str().ok());
+        let mut pairs = lists.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    }
+
+    fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    }
+}
+
+fn authority(parts: &Parts) -> String {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    parts.uri.authority().map(|authority| authority.as_str()).or(named).unwrap_or_default().to_owned()
+}
+
+/// Why a request got no session.
+enum Problem {
+    Body(BodyProblem),
+    MediaType,
+    Unreadable,
+    Origin,
+    WrongCredentials,
+    Locked { retry_after_seconds: u64 },
+    NotSignedIn,
+    SessionEnded,
+    RefreshRace,
+    SetupDone,
+    WrongSetupCode,
+    Invalid(Vec<UserError>),
+    Ours(AppError),
+}
+
+impl From<BodyProblem> for Problem {
+    fn from(problem: BodyProblem) -> Self {
+        Self::Body(problem)
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<SignInRefused> for Problem {
+    fn from(refused: SignInRefused) -> Self {
+        match refused {
+            SignInRefused::WrongCredentials => Self::WrongCredentials,
+            SignInRefused::Locked { retry_after_seconds } => Self::Locked { retry_after_seconds },
+        }
+    }
+}
+
+impl From<RefreshRefused> for Problem {
+    fn from(refused: RefreshRefused) -> Self {
+        match refused {
+            RefreshRefused::Invalid => Self::NotSignedIn,
+            RefreshRefused::Ended => Self::SessionEnded,
+            RefreshRefused::Race => Self::RefreshRace,
+        }
+    }
+}
+
+impl From<SetupRefused> for Problem {
+    fn from(refused: SetupRefused) -> Self {
+        match refused {
+            SetupRefused::Done => Self::SetupDone,
+            SetupRefused::WrongCode => Self::WrongSetupCode,
+            SetupRefused::Invalid(errors) => Self::Invalid(errors),
+        }
+    }
+}
+
+impl Problem {
+    /// Status, code and one sentence.
+    fn told(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Body(BodyProblem::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body may have 8192 bytes")
+            }
+            Self::Body(BodyProblem::TooSlow) => {
+                (StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body did not arrive in time")
+            }
+            Self::Body(BodyProblem::Broken) => (StatusCode::BAD_REQUEST, "bad_request", "The body was not complete"),
+            Self::MediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send Content-Type: application/json")
+            }
+            Self::Unreadable => (
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                "The body is not a JSON object with the fields of this request",
+            ),
+            Self::Origin => {
+                (StatusCode::FORBIDDEN, "origin_not_allowed", "Requests from pages of another origin are not taken")
+            }
+            Self::WrongCredentials => {
+                (StatusCode::UNAUTHORIZED, "wrong_credentials", "This e-mail address and password do not match")
+            }
+            Self::Locked { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "locked", "Too many wrong passwords: try again later")
+            }
+            Self::NotSignedIn => (StatusCode::UNAUTHORIZED, "not_signed_in", "There is no session to refresh: sign in"),
+            Self::SessionEnded => (StatusCode::UNAUTHORIZED, "session_ended", "The session is over: sign in again"),
+            Self::RefreshRace => {
+                (StatusCode::CONFLICT, "refresh_race", "Another refresh was faster: use its cookie, try again")
+            }
+            Self::SetupDone => (StatusCode::CONFLICT, "setup_done", "This server is set up already: sign in"),
+            Self::WrongSetupCode => {
+                (StatusCode::UNAUTHORIZED, "wrong_setup_code", "Use the code that the server printed at its last start")
+            }
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "Some fields cannot be taken"),
+            Self::Ours(AppError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "try_again", "Busy: try again in a moment"),
+            Self::Ours(AppError::Store(error)) if error.is_transient() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "try_again", "The database is away: try again in a moment")
+            }
+            Self::Ours(AppError::Store(_) | AppError::Internal(_)) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "This is our fault; the request id tells us more")
+            }
+        }
+    }
+
+    fn retry_after_seconds(&self, status: StatusCode) -> Option<u64> {
+        match self {
+            Self::Locked { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::Ours(_) if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
+            Self::Body(_)
+            | Self::MediaType
+            | Self::Unreadable
+            | Self::Origin
+            | Self::WrongCredentials
+            | Self::NotSignedIn
+            | Self::SessionEnded
+            | Self::RefreshRace
+            | Self::SetupDone
+            | Self::WrongSetupCode
+            | Self::Invalid(_)
+            | Self::Ours(_) => None,
+        }
+    }
+
+    /// Is the cookie worth nothing from now on?
+    fn ends_cookie(&self) -> bool {
+        matches!(self, Self::NotSignedIn | Self::SessionEnded)
+    }
+
+    fn fields(&self) -> Vec<FieldProblem<'_>> {
+        let errors = if let Self::Invalid(errors) = self { errors.as_slice() } else { &[] };
+        errors.iter().map(|error| FieldProblem { field: error.field.join("."), message: &error.message }).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    ok: bool,
+    code: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem<'a>>,
+}
+
+#[derive(Serialize)]
+struct FieldProblem<'a> {
+    field: String,
+    message: &'a str,
+}
+
+fn answered(door: &Door, visit: &Visit, outcome: Result<Response, Problem>) -> Response {
+    outcome.unwrap_or_else(|problem| refusal(door, visit, &problem))
+}
+
+fn refusal(door: &Door, visit: &Visit, problem: &Problem) -> Response {
+    let (status, code, message) = problem.told();
+    let request_id = visit.caller.request_id.as_str();
+    if let Problem::Ours(error) = problem {
+        tracing::error!(request_id, code, %error, "a session request failed");
+    }
+    let body = Refusal { ok: false, code, message, request_id, errors: problem.fields() };
+    let mut response = json_response(status, &body);
+    if let Some(seconds) = problem.retry_after_seconds(status) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.ends_cookie() {
+        response.headers_mut().insert(header::SET_COOKIE, cookie(door, "", 0));
+    }
+    response
+}
+
+#[derive(Serialize)]
+struct Welcome<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u32,
+    operator: WelcomeOperator<'a>,
+}
+
+#[derive(Serialize)]
+struct WelcomeOperator<'a> {
+    id: String,
+    email: &'a str,
+    name: &'a str,
+    /// As the admin API spells it.
+    role: String,
+}
+
+fn welcome(door: &Door, signed_in: &SignedIn) -> Response {
+    let operator = &signed_in.operator;
+    let body = Welcome {
+        access_token: signed_in.access_token(),
+        token_type: "Bearer",
+        expires_in: signed_in.access_seconds,
+        operator: WelcomeOperator {
+            id: operator.id.to_string(),
+            email: &operator.email,
+            name: &operator.name,
+            role: operator.role.as_str().to_ascii_uppercase(),
+        },
+    };
+    let mut response = json_response(StatusCode::OK, &body);
+    let cookie = cookie(door, signed_in.refresh_token.reveal(), signed_in.refresh_seconds);
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response
+}
+
+fn cookie(door: &Door, value: &str, seconds: u32) -> HeaderValue {
+    let secure = if door.app.options.public_url.scheme() == "https" { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={value}; Path={COOKIE_PATH}; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
+    // Hexadecimal digits and the words above are always a header value.
+    let mut header = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    header.set_sensitive(true);
+    header
+}
+
+fn no_store() -> (HeaderName, HeaderValue) {
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match serde_json::to_vec(body) {
+        Ok(bytes) => (status, [json, no_store()], bytes).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -62,6 +62,20 @@ pub mod metric {
     pub const CONNECTION_PANICS: &str = "roundtrip_connection_panics_total";
     /// Counter: panics of any task or thread.
     pub const PANICS: &str = "roundtrip_panics_total";
+    /// Counter, by `door`: tracking requests that were read.
+    pub const TRACKING_ACCEPTED: &str = "roundtrip_tracking_accepted_total";
+    /// Counter, by `door`: tracking requests whose outcome is committed and synced.
+    pub const TRACKING_DURABLE: &str = "roundtrip_tracking_durable_total";
+    /// Counter, by `door` and `code`: every answer of a tracking door.
+    pub const TRACKING_ANSWERS: &str = "roundtrip_tracking_answers_total";
+    /// Counter, by `door` and `code`: those of them that refuse.
+    pub const TRACKING_REFUSED: &str = "roundtrip_tracking_refused_total";
+    /// Histogram, by `door`: seconds from the parsed request to its answer.
+    pub const TRACKING_SECONDS: &str = "roundtrip_tracking_seconds";
+    /// Counter: visitors who were sent on without a record of their click.
+    pub const CLICKS_UNSETTLED: &str = "roundtrip_clicks_unsettled_total";
+    /// Gauge, by `class`: items that wait in intake.
+    pub const INTAKE_DEPTH: &str = "roundtrip_intake_depth";
 }
 
 /// Libraries that handle requests or statements: more than a warning of theirs could show what is in them.
@@ -155,6 +169,13 @@ fn describe() {
     metrics::describe_counter!(metric::CONNECTION_TIMEOUTS, "Connections closed because the client took too long");
     metrics::describe_counter!(metric::CONNECTION_PANICS, "Connections whose task panicked");
     metrics::describe_counter!(metric::PANICS, "Panics of any task or thread");
+    metrics::describe_counter!(metric::TRACKING_ACCEPTED, "Tracking requests that were read");
+    metrics::describe_counter!(metric::TRACKING_DURABLE, "Tracking requests whose outcome is committed and synced");
+    metrics::describe_counter!(metric::TRACKING_ANSWERS, "Answers of the tracking doors");
+    metrics::describe_counter!(metric::TRACKING_REFUSED, "Answers of the tracking doors that refuse");
+    metrics::describe_histogram!(metric::TRACKING_SECONDS, "Seconds from the parsed request to its answer");
+    metrics::describe_counter!(metric::CLICKS_UNSETTLED, "Visitors sent on without a record of their click");
+    metrics::describe_gauge!(metric::INTAKE_DEPTH, "Items that wait in intake");
 }
 
 /// Makes the ids by which a log line, an audit entry and an `INTERNAL` error are brought together.

@@ -15,6 +15,7 @@ use crate::domain::clock::{Clock, Entropy};
 use crate::domain::keyring::Keyring;
 use crate::domain::snapshot::CurrentSnapshot;
 use crate::domain::transaction_id::Minter;
+use crate::intake::Intake;
 use crate::store::Database;
 
 pub mod access_token;
@@ -40,7 +41,11 @@ pub mod snapshot;
 pub mod tracking_domains;
 pub mod tracking_links;
 pub mod wire_urls;
+pub mod limits;
+pub mod record_click;
+pub mod track;
 
+pub use limits::TrackingLimits;
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub use identity::Identity;
 
@@ -56,6 +61,8 @@ pub struct App {
     /// For the check of tracking domains.
     pub dns: Arc<dyn dns::DnsLookup>,
     pub identity: Identity,
+    pub intake: Intake,
+    pub limits: TrackingLimits,
     pub options: AppOptions,
 }
 

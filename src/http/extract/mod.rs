@@ -2,3 +2,4 @@
 
 pub mod body;
 pub mod client_address;
+pub(crate) mod tracking_request;

@@ -1,0 +1,206 @@
+//! Every tracking request that speaks of a conversion: postback, clickless, pixel, rejection, status change.
+//!
+//! The doors differ in their checks (`domain::screening`) and not in what is done about them, so the verb is one:
+//! look at the request and the control data in memory; without a verified token answer at once and keep the receipt
+//! where there is room; else hand it to intake, which judges it on what is recorded, commits, and only then answers.
+//! Nothing here writes: were there a second way to record, the promise "never twice" would need a second proof.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
+
+use super::{App, limits::Limited, snapshot};
+use crate::domain::answer::{Answer, Rehearsal};
+use crate::domain::clock::random_bytes;
+use crate::domain::code::{Code, Verdict};
+use crate::domain::ids::{ReceiptId, TokenId};
+use crate::domain::inbound::{Door, Inbound, SecureSlot};
+use crate::domain::privacy::{PrivateAddress, PrivateEmail};
+use crate::domain::receipt::{Arrival, Receipt, canonical_params};
+use crate::domain::screening::{Check, Hit, Known, Refusal, admit};
+use crate::domain::secure_token::TokenDigest;
+use crate::intake::Unsettled;
+use crate::telemetry::{field, metric};
+
+/// In a flood of bad tokens from one network, one receipt in this many is kept.
+const FLOOD_RECEIPTS_ONE_IN: u64 = 100;
+/// `Retry-After` of a 503 is drawn from 1 to this, so that senders do not come back all at once.
+const RETRY_AFTER_SECONDS_MAX: u64 = 5;
+
+/// What the sender is told.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    pub answer: Answer,
+    /// Beside `try_again` and `rate_limited`.
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// Judges one request and records what it says. The answer is durable when it says `ok`.
+pub async fn track(app: &App, inbound: Inbound, arrival: Arrival) -> Tracked {
+    let begun = Instant::now();
+    let door = inbound.door;
+    metrics::counter!(metric::TRACKING_ACCEPTED, "door" => door.as_str()).increment(1);
+    let hit = hit(app, inbound, arrival);
+    let tracked = match standing(app, &hit).await {
+        Ok(Standing::Settles(token)) if hit.inbound.dry_run => rehearse(app, &hit, token).await,
+        Ok(Standing::Settles(_)) => settle(app, hit).await,
+        Ok(Standing::Refused(known, refusal)) => refuse(app, &hit, &known, refusal, begun),
+        Err(limited) => refuse_flood(app, &hit, limited, begun),
+    };
+    count(&tracked.answer, begun);
+    tracked
+}
+
+/// The request as intake takes it, its personal values in their private forms.
+fn hit(app: &App, inbound: Inbound, arrival: Arrival) -> Hit {
+    let keyring = &app.keyring;
+    Hit {
+        receipt: ReceiptId::mint(app.clock.as_ref(), app.entropy.as_ref()),
+        params: canonical_params(&inbound, keyring),
+        address: PrivateAddress::of(keyring, arrival.address),
+        conversion_ip: inbound.conversion_ip.map(|address| PrivateAddress::of(keyring, address)),
+        email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(keyring, email)),
+        inbound,
+        arrival,
+    }
+}
+
+/// What the control data in memory says of a request.
+enum Standing {
+    /// Intake decides and keeps the receipt: it has a verified token, or needs none.
+    Settles(Option<TokenId>),
+    /// Nobody is known to have sent it.
+    Refused(Known, Refusal),
+}
+
+/// # Errors
+/// The network sends too many bad tokens.
+async fn standing(app: &App, hit: &Hit) -> Result<Standing, Limited> {
+    let first = look(app, hit);
+    let Standing::Refused(..) = &first else { return Ok(first) };
+    let Some(sent) = sent_token(&hit.inbound) else { return Ok(first) };
+    app.limits.bad_token(hit.arrival.address)?;
+    // Another server may have made the token since our last look at the database.
+    let made_since = match sent {
+        Some(digest) => snapshot::find_unknown_token(app, &digest).await,
+        None => false,
+    };
+    Ok(if made_since { look(app, hit) } else { first })
+}
+
+fn look(app: &App, hit: &Hit) -> Standing {
+    let snapshot = app.snapshot.load();
+    match admit(hit, &snapshot, &app.keyring) {
+        (known, Err(refusal)) if known.token.is_none() => Standing::Refused(known, refusal),
+        (known, Ok(_) | Err(_)) => Standing::Settles(known.token),
+    }
+}
+
+/// Was a token sent at a door that takes one, and can it be looked up?
+fn sent_token(inbound: &Inbound) -> Option<Option<TokenDigest>> {
+    use secrecy::ExposeSecret;
+    match inbound.door {
+        Door::Click | Door::Pixel => return None,
+        Door::Postback | Door::Clickless | Door::Rejection | Door::Status => {}
+    }
+    match &inbound.secure {
+        SecureSlot::Absent => None,
+        SecureSlot::Unusable => Some(None),
+        SecureSlot::Present(secret) => Some(Some(TokenDigest::of(secret.expose_secret()))),
+    }
+}
+
+async fn settle(app: &App, hit: Hit) -> Tracked {
+    let door = hit.inbound.door;
+    match app.intake.settle(hit).await {
+        Ok(answer) => {
+            metrics::counter!(metric::TRACKING_DURABLE, "door" => door.as_str()).increment(1);
+            Tracked { answer, retry_after_seconds: None }
+        }
+        Err(unsettled) => without_outcome(app, door, &unsettled),
+    }
+}
+
+fn without_outcome(app: &App, door: Door, unsettled: &Unsettled) -> Tracked {
+    match unsettled {
+        Unsettled::Full | Unsettled::Late | Unsettled::Away => {
+            let [draw] = random_bytes(app.entropy.as_ref());
+            let seconds = u64::from(draw) % RETRY_AFTER_SECONDS_MAX + 1;
+            Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: Some(seconds) }
+        }
+        Unsettled::Internal(fault) => {
+            tracing::error!({ field::ERROR } = %fault, { field::ROUTE } = door.as_str(), "a request was not settled");
+            Tracked { answer: Answer::bare(door, Code::Internal), retry_after_seconds: None }
+        }
+    }
+}
+
+fn refuse(app: &App, hit: &Hit, known: &Known, refusal: Refusal, begun: Instant) -> Tracked {
+    app.intake.offer_receipt(Receipt::refused(hit, known, &refusal, microseconds_since(begun)));
+    Tracked { answer: Answer::bare(hit.inbound.door, refusal.code), retry_after_seconds: None }
+}
+
+/// Counted always, its receipt kept once in a while: a flood must not fill the disk.
+fn refuse_flood(app: &App, hit: &Hit, limited: Limited, begun: Instant) -> Tracked {
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    if SEEN.fetch_add(1, Ordering::Relaxed).is_multiple_of(FLOOD_RECEIPTS_ONE_IN) {
+        let refusal = Refusal::new(Check::TokenLive, Code::RateLimited);
+        app.intake.offer_receipt(Receipt::refused(hit, &Known::default(), &refusal, microseconds_since(begun)));
+    }
+    rate_limited(hit.inbound.door, limited)
+}
+
+fn rate_limited(door: Door, limited: Limited) -> Tracked {
+    let answer = Answer::bare(door, Code::RateLimited);
+    Tracked { answer, retry_after_seconds: Some(limited.retry_after_seconds) }
+}
+
+/// The same judgement on the same data, with nothing written but a mark on the token. Without a token there is
+/// nobody who may be told.
+async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
+    let door = hit.inbound.door;
+    let Some(token) = token else {
+        return Tracked { answer: Answer::bare(door, Code::MissingSecure), retry_after_seconds: None };
+    };
+    if let Err(limited) = app.limits.dry_run(token) {
+        return rate_limited(door, limited);
+    }
+    let rehearsed = match app.intake.rehearse(hit).await {
+        Ok(rehearsed) => rehearsed,
+        Err(unsettled) => return without_outcome(app, door, &unsettled),
+    };
+    mark_dry_run(app, token).await;
+    let would = rehearsed.answer;
+    let answer = Answer {
+        status: would.status,
+        field: would.field,
+        received: would.received,
+        detail: would.detail,
+        warnings: would.warnings,
+        verified: true,
+        rehearsal: Some(Rehearsal { would_be: would.code, checks: rehearsed.checks }),
+        ..Answer::bare(door, Code::DryRun)
+    };
+    Tracked { answer, retry_after_seconds: None }
+}
+
+/// The rehearsal is told whether or not its mark could be written.
+async fn mark_dry_run(app: &App, token: TokenId) {
+    if let Err(error) = crate::store::tokens::mark_dry_run(&app.database, token, app.clock.now()).await {
+        tracing::warn!({ field::ERROR } = %error, { field::TOKEN_ID } = %token, "a dry run was not marked");
+    }
+}
+
+fn microseconds_since(begun: Instant) -> i64 {
+    i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX)
+}
+
+fn count(answer: &Answer, begun: Instant) {
+    let (door, code) = (answer.door.as_str(), answer.code.as_str());
+    metrics::counter!(metric::TRACKING_ANSWERS, "door" => door, "code" => code).increment(1);
+    match answer.code.verdict() {
+        Verdict::Refused => metrics::counter!(metric::TRACKING_REFUSED, "door" => door, "code" => code).increment(1),
+        Verdict::Recorded | Verdict::Duplicate | Verdict::NoChange | Verdict::Parked | Verdict::Failed => {}
+    }
+    metrics::histogram!(metric::TRACKING_SECONDS, "door" => door).record(begun.elapsed().as_secs_f64());
+}

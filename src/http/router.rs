@@ -1,0 +1,85 @@
+//! Every URL on one screen.
+//!
+//! The tracking routes stand outside all layers: nothing runs for a postback but its own function. HEAD is registered
+//! wherever GET is, because axum runs the function of GET for it, and a link checker would record a click. The admin
+//! surfaces answer on the admin hosts only: on a tracking domain they do not exist.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get};
+
+use super::extract::tracking_request::host_of;
+use super::state::HttpState;
+use super::tracking::{click, pixel, root, server_to_server};
+use super::{answer, graphql, health, openapi, page};
+use crate::domain::code::Code;
+use crate::domain::inbound::Door;
+
+type Routes = Router<Arc<HttpState>>;
+
+/// The public port.
+pub fn public(state: Arc<HttpState>) -> Router {
+    Router::new()
+        .merge(tracking())
+        .merge(machine_room())
+        .route("/openapi.json", get(openapi::serve))
+        .merge(admin().layer(from_fn_with_state(Arc::clone(&state), admin_hosts_only)))
+        .fallback(unknown_route)
+        .with_state(state)
+}
+
+/// The internal port: never published.
+pub fn internal(state: Arc<HttpState>) -> Router {
+    Router::new()
+        .merge(machine_room())
+        .route("/metrics", get(health::metrics))
+        .route("/internal/tracking-domain", get(health::tracking_domain))
+        .fallback(unknown_route)
+        .with_state(state)
+}
+
+fn tracking() -> Routes {
+    use server_to_server::{clickless, postback, refuse_method, rejection, status};
+    let both = |get_and_post: MethodRouter<Arc<HttpState>>| get_and_post.head(refuse_method).fallback(refuse_method);
+    Router::new()
+        .route("/", any(root::root))
+        .route("/click", get(click::click).head(click::head).fallback(click::refuse_method))
+        .route("/postback", both(get(postback).post(postback)))
+        .route("/postback/clickless", both(get(clickless).post(clickless)))
+        .route("/reject", both(get(rejection).post(rejection)))
+        .route("/status", both(get(status).post(status)))
+        .route("/pixel.gif", get(pixel::pixel).head(pixel::refuse_method).fallback(pixel::refuse_method))
+}
+
+fn machine_room() -> Routes {
+    Router::new().route("/livez", get(health::livez)).route("/readyz", get(health::readyz))
+}
+
+fn admin() -> Routes {
+    Router::new()
+        .route("/graphql", any(graphql::graphql))
+        .route("/schema.graphql", get(graphql::schema))
+        .route("/dashboard", get(dashboard))
+        .route("/dashboard/{*path}", get(dashboard))
+}
+
+async fn admin_hosts_only(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if !state.is_admin_host(host_of(&parts)) {
+        return answer::refuse(Door::Postback, Code::UnknownRoute, &parts.headers, "unknown");
+    }
+    next.run(Request::from_parts(parts, body)).await
+}
+
+async fn unknown_route(request: Request) -> Response {
+    answer::refuse(Door::Postback, Code::UnknownRoute, request.headers(), "unknown")
+}
+
+/// Until the dashboard is built into the binary.
+async fn dashboard() -> Response {
+    page::page(200, "Roundtrip", "<p>This server was built without the dashboard. The admin API is at /graphql.</p>")
+}

@@ -61,6 +61,7 @@ pub struct App {
     /// For the check of tracking domains.
     pub dns: Arc<dyn dns::DnsLookup>,
     pub identity: Identity,
+    pub minter: Arc<Minter>,
     pub intake: Intake,
     pub limits: TrackingLimits,
     pub options: AppOptions,

@@ -21,8 +21,7 @@ use crate::domain::screening::{Check, ClickAdmission, Hit, Known, Refusal, admit
 use crate::domain::snapshot::Snapshot;
 use crate::domain::test_link;
 use crate::domain::transaction_id::{Kind, TransactionId};
-use crate::intake::Unsettled;
-use crate::telemetry::{field, metric};
+use crate::telemetry::metric;
 
 /// Where the visitor goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,12 +185,7 @@ fn destination(offer: &Offer, values: &MacroValues<'_>) -> Result<String, Destin
 async fn record(app: &App, click: Click) {
     match app.intake.settle_click(click).await {
         Ok(()) => metrics::counter!(metric::TRACKING_DURABLE, "door" => Door::Click.as_str()).increment(1),
-        Err(unsettled) => {
-            metrics::counter!(metric::CLICKS_UNSETTLED).increment(1);
-            if let Unsettled::Internal(fault) = unsettled {
-                tracing::error!({ field::ERROR } = %fault, "a click was not recorded");
-            }
-        }
+        Err(_) => metrics::counter!(metric::CLICKS_UNSETTLED).increment(1),
     }
 }
 
@@ -210,6 +204,7 @@ fn keep_receipt(
         address: PrivateAddress::of(&app.keyring, arrival.address),
         conversion_ip: None,
         email: None,
+        extras: Vec::new(),
         inbound,
         arrival,
     };

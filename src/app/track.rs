@@ -16,7 +16,7 @@ use crate::domain::code::{Code, Verdict};
 use crate::domain::ids::{ReceiptId, TokenId};
 use crate::domain::inbound::{Door, Inbound, SecureSlot};
 use crate::domain::privacy::{PrivateAddress, PrivateEmail};
-use crate::domain::receipt::{Arrival, Receipt, canonical_params};
+use crate::domain::receipt::{Arrival, Receipt, canonical_params, private_extras};
 use crate::domain::screening::{Check, Hit, Known, Refusal, admit};
 use crate::domain::secure_token::TokenDigest;
 use crate::intake::Unsettled;
@@ -60,6 +60,7 @@ fn hit(app: &App, inbound: Inbound, arrival: Arrival) -> Hit {
         address: PrivateAddress::of(keyring, arrival.address),
         conversion_ip: inbound.conversion_ip.map(|address| PrivateAddress::of(keyring, address)),
         email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(keyring, email)),
+        extras: private_extras(&inbound, keyring),
         inbound,
         arrival,
     }
@@ -117,21 +118,19 @@ async fn settle(app: &App, hit: Hit) -> Tracked {
             metrics::counter!(metric::TRACKING_DURABLE, "door" => door.as_str()).increment(1);
             Tracked { answer, retry_after_seconds: None }
         }
-        Err(unsettled) => without_outcome(app, door, &unsettled),
+        Err(unsettled) => without_outcome(app, door, unsettled),
     }
 }
 
-fn without_outcome(app: &App, door: Door, unsettled: &Unsettled) -> Tracked {
+fn without_outcome(app: &App, door: Door, unsettled: Unsettled) -> Tracked {
     match unsettled {
         Unsettled::Full | Unsettled::Late | Unsettled::Away => {
             let [draw] = random_bytes(app.entropy.as_ref());
             let seconds = u64::from(draw) % RETRY_AFTER_SECONDS_MAX + 1;
             Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: Some(seconds) }
         }
-        Unsettled::Internal(fault) => {
-            tracing::error!({ field::ERROR } = %fault, { field::ROUTE } = door.as_str(), "a request was not settled");
-            Tracked { answer: Answer::bare(door, Code::Internal), retry_after_seconds: None }
-        }
+        // The writer has logged why.
+        Unsettled::Internal => Tracked { answer: Answer::bare(door, Code::Internal), retry_after_seconds: None },
     }
 }
 
@@ -167,7 +166,7 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
     }
     let rehearsed = match app.intake.rehearse(hit).await {
         Ok(rehearsed) => rehearsed,
-        Err(unsettled) => return without_outcome(app, door, &unsettled),
+        Err(unsettled) => return without_outcome(app, door, unsettled),
     };
     mark_dry_run(app, token).await;
     let would = rehearsed.answer;

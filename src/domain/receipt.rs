@@ -123,6 +123,12 @@ pub fn canonical_params(inbound: &Inbound, keyring: &Keyring) -> String {
     writer.form.finish()
 }
 
+/// The additional parameters as they are kept with a conversion.
+pub fn private_extras(inbound: &Inbound, keyring: &Keyring) -> Vec<(String, String)> {
+    let private = |(name, value): &(String, String)| (name.clone(), private_text(keyring, value).shown.into_owned());
+    inbound.extras.iter().map(private).collect()
+}
+
 struct ParamsWriter<'a> {
     form: url::form_urlencoded::Serializer<'a, String>,
     keyring: &'a Keyring,

@@ -22,6 +22,10 @@ pub mod intake;
 
 /// Rows: all SeaORM and SQL.
 pub mod store;
+
+/// The composition root: the only file that knows every room.
+pub mod server;
+
 /// The real clock and the real chance.
 pub mod system;
 

@@ -1,17 +1,19 @@
 //! What the unit tests of use cases stand on: an [`App`] on a database of its own, and people.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::access_token::{AccessTokens, SigningKeys};
 use super::dns::{DnsFailure, DnsLookup};
 use super::snapshot::{UnknownTokens, refresh};
-use super::{App, AppOptions, Identity};
+use super::{App, AppOptions, Identity, TrackingLimits};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::keyring::{Keyring, SeededEntropy};
 use crate::domain::operator::{Principal, Role};
 use crate::domain::transaction_id::Minter;
+use crate::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits};
 use crate::store::fixtures::{Folder, database};
 
 /// The instant at which tests of use cases happen: 2026-11-22T10:40:00Z.
@@ -42,24 +44,34 @@ impl DnsLookup for SilentDns {
 pub(crate) async fn test_app() -> (App, Folder) {
     let (database, folder) = database().await;
     let entropy = Arc::new(SeededEntropy::new(1));
-    let app = App {
-        database,
+    let parts = IntakeParts {
+        database: database.clone(),
         snapshot: Arc::default(),
-        unknown_tokens: UnknownTokens::default(),
         keyring: Arc::new(Keyring::generate(&*entropy).unwrap()),
         clock: Arc::new(StoppedClock),
-        minter: Minter::new(&*entropy),
+        minter: Arc::new(Minter::new(&*entropy)),
+        entropy,
+    };
+    let app = App {
+        database,
+        snapshot: Arc::clone(&parts.snapshot),
+        unknown_tokens: UnknownTokens::default(),
+        keyring: Arc::clone(&parts.keyring),
+        clock: Arc::clone(&parts.clock),
+        minter: Arc::clone(&parts.minter),
+        entropy: Arc::clone(&parts.entropy),
+        limits: TrackingLimits::new(Arc::clone(&parts.clock), 20, 10),
         identity: Identity::new(
             AccessTokens {
-                keys: SigningKeys::generate(&*entropy).unwrap(),
+                keys: SigningKeys::generate(&*parts.entropy).unwrap(),
                 issuer: "roundtrip".into(),
                 audience: "roundtrip-admin".into(),
                 access_seconds: 900,
             },
             14 * 24 * 3600,
         ),
-        entropy,
         dns: Arc::new(SilentDns),
+        intake: intake(parts),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),
             trusted_proxies: Vec::new(),
@@ -70,6 +82,20 @@ pub(crate) async fn test_app() -> (App, Folder) {
     };
     refresh(&app).await.unwrap();
     (app, folder)
+}
+
+/// Its writer ends with the runtime of the test.
+fn intake(parts: IntakeParts) -> Intake {
+    let queues =
+        QueueLimits { conversion_items_max: 64, click_items_max: 64, receipt_items_max: 64, bytes_max: 1 << 20 };
+    let answer_deadline = Duration::from_secs(5);
+    let (intake, writers) =
+        Intake::new(parts, IntakeOptions { queues, batch_items_max: 64, writers: 1, answer_deadline });
+    for writer in writers {
+        #[expect(clippy::disallowed_methods, reason = "the runtime of the test ends it")]
+        tokio::spawn(writer);
+    }
+    intake
 }
 
 pub(crate) fn manager() -> Principal {

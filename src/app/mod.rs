@@ -43,11 +43,12 @@ pub mod tracking_links;
 pub mod wire_urls;
 pub mod limits;
 pub mod record_click;
+pub mod snapshot;
 pub mod track;
 
-pub use limits::TrackingLimits;
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub use identity::Identity;
+pub use limits::TrackingLimits;
 
 /// What every use case works with. Built once, by `server.rs`.
 pub struct App {

@@ -90,10 +90,8 @@ fn resolve(app: &App, inbound: &Inbound, arrival: &Arrival, minted: bool) -> Res
         .map_err(|(refusal, offer)| Box::new(refused(refusal, offer, &snapshot)))?;
     let click = click(app, &admission, inbound, arrival, is_test);
     let text = click.transaction_id.to_string();
-    let values = MacroValues {
-        transaction_id: minted.then_some(text.as_str()),
-        ..macro_values(app, admission.offer, &click)
-    };
+    let values =
+        MacroValues { transaction_id: minted.then_some(text.as_str()), ..macro_values(app, admission.offer, &click) };
     let location = destination(admission.offer, &values).map_err(|error| {
         let detail = Some(error.to_string());
         let refusal = Refusal { detail, ..Refusal::new(Check::Stored, Code::Internal) };
@@ -172,12 +170,7 @@ fn fixed_payout(offer: &Offer, publisher: PublisherId) -> Option<Micros> {
 /// Values that make the URL too long are left out rather than the visitor.
 fn destination(offer: &Offer, values: &MacroValues<'_>) -> Result<String, DestinationError> {
     offer.landing_url.expand(values).or_else(|_| {
-        let short = MacroValues {
-            sub_ids: [None; 6],
-            external_transaction_id: None,
-            device_id: None,
-            ..*values
-        };
+        let short = MacroValues { sub_ids: [None; 6], external_transaction_id: None, device_id: None, ..*values };
         offer.landing_url.expand(&short)
     })
 }

@@ -45,6 +45,7 @@ pub async fn track(app: &App, inbound: Inbound, arrival: Arrival) -> Tracked {
         Ok(Standing::Settles(token)) if hit.inbound.dry_run => rehearse(app, &hit, token).await,
         Ok(Standing::Settles(_)) => settle(app, hit).await,
         Ok(Standing::Refused(known, refusal)) => refuse(app, &hit, &known, refusal, begun),
+        Ok(Standing::Unknown) => without_outcome(app, door, Unsettled::Away),
         Err(limited) => refuse_flood(app, &hit, limited, begun),
     };
     count(&tracked.answer, begun);
@@ -72,6 +73,9 @@ enum Standing {
     Settles(Option<TokenId>),
     /// Nobody is known to have sent it.
     Refused(Known, Refusal),
+    /// The token may be one that another server has just made, and the database does not say: a refusal would be
+    /// final, so the sender is asked to come again.
+    Unknown,
 }
 
 /// # Errors
@@ -82,11 +86,15 @@ async fn standing(app: &App, hit: &Hit) -> Result<Standing, Limited> {
     let Some(sent) = sent_token(&hit.inbound) else { return Ok(first) };
     app.limits.bad_token(hit.arrival.address)?;
     // Another server may have made the token since our last look at the database.
-    let made_since = match sent {
-        Some(digest) => snapshot::find_unknown_token(app, &digest).await,
-        None => false,
-    };
-    Ok(if made_since { look(app, hit) } else { first })
+    let Some(digest) = sent else { return Ok(first) };
+    match snapshot::find_unknown_token(app, &digest).await {
+        Ok(true) => Ok(look(app, hit)),
+        Ok(false) => Ok(first),
+        Err(error) => {
+            tracing::warn!({ field::ERROR } = %error, "an unknown token could not be looked up");
+            Ok(Standing::Unknown)
+        }
+    }
 }
 
 fn look(app: &App, hit: &Hit) -> Standing {
@@ -168,7 +176,6 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
         Ok(rehearsed) => rehearsed,
         Err(unsettled) => return without_outcome(app, door, unsettled),
     };
-    mark_dry_run(app, token).await;
     let would = rehearsed.answer;
     let answer = Answer {
         status: would.status,
@@ -181,13 +188,6 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
         ..Answer::bare(door, Code::DryRun)
     };
     Tracked { answer, retry_after_seconds: None }
-}
-
-/// The rehearsal is told whether or not its mark could be written.
-async fn mark_dry_run(app: &App, token: TokenId) {
-    if let Err(error) = crate::store::tokens::mark_dry_run(&app.database, token, app.clock.now()).await {
-        tracing::warn!({ field::ERROR } = %error, { field::TOKEN_ID } = %token, "a dry run was not marked");
-    }
 }
 
 fn microseconds_since(begun: Instant) -> i64 {

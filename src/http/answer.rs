@@ -4,9 +4,9 @@
 //! status at a door, here and nowhere else, and the admin API is handed [`status_of`] to show what was answered.
 //! A pixel is always 200 with the same picture, because a browser can do nothing with anything else.
 
+use axum::http::StatusCode;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::http::StatusCode;
 
 use crate::app::track::Tracked;
 use crate::domain::answer::Answer;
@@ -190,7 +190,12 @@ pub(crate) fn refuse(door: Door, code: Code, headers: &HeaderMap, route: &'stati
 }
 
 /// 405 with the methods that the route has.
-pub(crate) fn method_not_allowed(door: Door, allowed: &'static str, headers: &HeaderMap, route: &'static str) -> Response {
+pub(crate) fn method_not_allowed(
+    door: Door,
+    allowed: &'static str,
+    headers: &HeaderMap,
+    route: &'static str,
+) -> Response {
     let mut response = refuse(door, Code::MethodNotAllowed, headers, route);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response

@@ -42,15 +42,19 @@ pub(crate) async fn graphql(State(state): State<Arc<HttpState>>, request: Reques
         address: Some(address_of(&parts, &state)),
         request_id: &request_id,
     };
-    printed(state.graphql.endpoint.respond(call).await)
+    match &state.graphql {
+        Some(door) => printed(door.endpoint.respond(call).await),
+        None => refused(404, "unknown_route"),
+    }
 }
 
 pub(crate) async fn schema(State(state): State<Arc<HttpState>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let request_id = state.request_ids.next();
     let address = Some(address_of(&parts, &state));
+    let Some(door) = &state.graphql else { return refused(404, "unknown_route") };
     let believed = match bearer(&parts) {
-        Some(bearer) => state.graphql.authenticator.authenticate(bearer, address, &request_id).await.is_ok(),
+        Some(bearer) => door.authenticator.authenticate(bearer, address, &request_id).await.is_ok(),
         None => false,
     };
     if !believed {
@@ -58,7 +62,7 @@ pub(crate) async fn schema(State(state): State<Arc<HttpState>>, request: Request
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return response;
     }
-    let mut response = with_status(200, state.graphql.sdl.clone());
+    let mut response = with_status(200, door.sdl.clone());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     mark_private(headers);

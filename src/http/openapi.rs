@@ -115,7 +115,11 @@ fn build() -> OpenApi {
 
 fn path_item(door: &Described) -> PathItem {
     let operation = |method: &HttpMethod| (method.clone(), operation(door, method));
-    door.methods.iter().map(operation).fold(PathItemBuilder::new(), |item, (method, op)| item.operation(method, op)).build()
+    door.methods
+        .iter()
+        .map(operation)
+        .fold(PathItemBuilder::new(), |item, (method, op)| item.operation(method, op))
+        .build()
 }
 
 fn operation(door: &Described, method: &HttpMethod) -> OperationBuilder {
@@ -324,7 +328,10 @@ mod tests {
             let named = |name: &str| operation["parameters"].as_array().unwrap().iter().any(|p| p["name"] == name);
             assert!(parameters(door).all(|spec| named(spec.name)), "{}", described.path);
         }
-        assert_eq!(document["paths"]["/postback"]["post"]["responses"]["401"]["description"], "missing_secure, invalid_secure");
+        assert_eq!(
+            document["paths"]["/postback"]["post"]["responses"]["401"]["description"],
+            "missing_secure, invalid_secure"
+        );
         assert!(document["paths"]["/click"]["get"]["responses"]["302"].is_object());
     }
 

@@ -14,7 +14,10 @@ pub(crate) fn page(status: u16, title: &str, body: &str) -> Response {
     let mut response = with_status(status, Html(html));
     let headers = response.headers_mut();
     mark_private(headers);
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
     headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
     response
 }

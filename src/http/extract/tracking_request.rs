@@ -147,7 +147,9 @@ async fn add_body(pairs: &mut Pairs, headers: &HeaderMap, body: Body, limit: Dur
 
 fn of_body(problem: BodyProblem) -> Problem {
     match problem {
-        BodyProblem::TooLarge => unreadable(Code::BodyTooLarge, format!("The body has more than {BODY_BYTES_MAX} bytes.")),
+        BodyProblem::TooLarge => {
+            unreadable(Code::BodyTooLarge, format!("The body has more than {BODY_BYTES_MAX} bytes."))
+        }
         BodyProblem::TooSlow => unreadable(Code::TryAgain, "The body did not arrive in time.".to_owned()),
         BodyProblem::Broken => unreadable(Code::InvalidEncoding, "The body broke off.".to_owned()),
     }
@@ -193,7 +195,10 @@ mod tests {
 
     #[test]
     fn of_a_referrer_only_the_origin_is_kept() {
-        assert_eq!(origin_of("https://News.Example:8443/a?mail=ann@x.example#z").as_deref(), Some("https://news.example:8443"));
+        assert_eq!(
+            origin_of("https://News.Example:8443/a?mail=ann@x.example#z").as_deref(),
+            Some("https://news.example:8443")
+        );
         assert_eq!(origin_of("https://user:secret@news.example/").as_deref(), Some("https://news.example"));
         for nothing in ["", "/a", "about:blank", "data:text/plain,x"] {
             assert_eq!(origin_of(nothing), None, "{nothing}");

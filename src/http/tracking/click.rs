@@ -123,7 +123,10 @@ mod tests {
     #[test]
     fn a_prefetch_is_known_by_any_of_its_headers() {
         let with = |name: &'static str, value: &'static str| {
-            is_prefetch(&HeaderMap::from_iter([(header::HeaderName::from_static(name), HeaderValue::from_static(value))]))
+            is_prefetch(&HeaderMap::from_iter([(
+                header::HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )]))
         };
         assert!(with("sec-purpose", "prefetch;prerender"));
         assert!(with("sec-purpose", "Prefetch"));

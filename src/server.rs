@@ -1,0 +1,345 @@
+//! The composition root: the only file that knows every room.
+//!
+//! [`Server::build`] is apart from [`Server::run`], so that a test builds one on port 0 with a clock of its own. It
+//! binds first: while the rest starts, newcomers wait in the kernel's queue instead of being refused. The end goes the
+//! other way round: not ready, nothing more accepted, what is in flight answered, the queues settled, the database
+//! closed. A writer that ends before that is a fault, and then the whole server stops: one that takes work and settles
+//! none would answer 503 for ever and look alive.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, timeout};
+
+use crate::app::snapshot::{UnknownTokens, keep_fresh};
+use crate::app::{App, AppOptions, TrackingLimits};
+use crate::config::keys::{self, KeysProblem};
+use crate::config::{Config, Engine};
+use crate::domain::clock::{Clock, Entropy};
+use crate::domain::transaction_id::Minter;
+use crate::http::accept::{Limits, serve};
+use crate::http::health::Health;
+use crate::http::router;
+use crate::http::state::{HttpState, Visitors};
+use crate::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits, WriterTask};
+use crate::store::{ConnectOptionsOf, Database, StoreError};
+use crate::telemetry::{Metrics, RequestIds, TelemetryProblem, field};
+
+/// How often the limiter forgets and histograms are folded.
+const UPKEEP_EVERY: Duration = Duration::from_secs(10);
+/// Connections on the internal port.
+const INTERNAL_CONNECTIONS_MAX: usize = 64;
+/// What is left of the drain for queues and database once the connections had their part.
+const SETTLING_PART: u32 = 4;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartProblem {
+    #[error("cannot listen on {address}: {error}")]
+    Bind { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Keys(#[from] KeysProblem),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0} steps of the schema's history are missing in this database: run `roundtrip migrate`")]
+    Pending(usize),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryProblem),
+}
+
+/// Why a server that ran has ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunProblem {
+    #[error("a writer ended by itself: {0}")]
+    Writer(String),
+    #[error("{cut} connections and {writers} writers were not done when the time to stop was over")]
+    NotDrained { cut: usize, writers: usize },
+}
+
+/// A server that is bound and ready to run.
+pub struct Server {
+    state: Arc<HttpState>,
+    public: TcpListener,
+    internal: TcpListener,
+    addresses: (SocketAddr, SocketAddr),
+    writers: Vec<WriterTask>,
+    limits: Limits,
+    drain: Duration,
+}
+
+impl Server {
+    /// Binds, opens the database (and brings the embedded one up to date), reads keys and control data, and puts the
+    /// rooms together. Nothing is served yet.
+    ///
+    /// # Errors
+    /// See [`StartProblem`].
+    pub async fn build(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartProblem> {
+        let (public, public_address) = bind(config.server.bind_address).await?;
+        let (internal, internal_address) = bind(config.server.internal_bind_address).await?;
+        let keys = keys::open(config, entropy.as_ref())?;
+        if keys.created {
+            let file = config.keys_file.display().to_string();
+            tracing::warn!({ field::FILE } = file, "new keys were made: keep a copy apart from the database");
+        }
+        let database = open_database(config).await?;
+        let snapshot = crate::store::snapshot::load(&database).await?;
+        let parts = IntakeParts {
+            database,
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            keyring: Arc::new(keys.keyring),
+            minter: Arc::new(Minter::new(entropy.as_ref())),
+            clock,
+            entropy,
+        };
+        let (app, writers) = put_together(config, parts);
+        let state = Arc::new(http_state(config, Arc::new(app))?);
+        Ok(Self {
+            state,
+            public,
+            internal,
+            addresses: (public_address, internal_address),
+            writers,
+            limits: limits(config),
+            drain: config.server.drain_timeout,
+        })
+    }
+
+    /// Where the public port is, once it is bound.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addresses.0
+    }
+
+    pub fn internal_addr(&self) -> SocketAddr {
+        self.addresses.1
+    }
+
+    /// What the use cases work with: for the command line and for tests that prepare something.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.state.app)
+    }
+
+    /// Serves until `shutdown` is ready, then drains.
+    ///
+    /// # Errors
+    /// See [`RunProblem`]; everything that was answered is kept all the same.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunProblem> {
+        let mut writers: JoinSet<()> = self.writers.into_iter().collect();
+        let (stopping, stopped) = watch::channel(false);
+        let mut background = JoinSet::new();
+        background.spawn(until(stopped.clone(), keep_fresh(self.state.app.clone())));
+        background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
+        background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
+
+        let mut failed = None;
+        let stop = async {
+            tokio::select! {
+                () = shutdown => {}
+                Some(ended) = writers.join_next() => failed = Some(ended.err().map(|error| error.to_string())),
+            }
+            tracing::info!("stopping: nothing more is accepted");
+            self.state.health.begin_drain();
+        };
+        let connections_part = self.drain / SETTLING_PART * (SETTLING_PART - 1);
+        let public = router::public(Arc::clone(&self.state));
+        let drained = serve(self.public, public, self.limits, stop, connections_part).await;
+        let unsettled = settle(&self.state, &mut writers, self.drain / SETTLING_PART).await;
+
+        // Nobody is left who would want to know that it ended.
+        let _ = stopping.send(true);
+        let all_ended = async { while background.join_next().await.is_some() {} };
+        if timeout(Duration::from_secs(1), all_ended).await.is_err() {
+            background.shutdown().await;
+        }
+        self.state.app.database.close().await;
+        match failed {
+            Some(reason) => Err(RunProblem::Writer(reason.unwrap_or_else(|| "without a word".to_owned()))),
+            None if drained.cut == 0 && unsettled == 0 => Ok(()),
+            None => Err(RunProblem::NotDrained { cut: drained.cut, writers: unsettled }),
+        }
+    }
+}
+
+/// Ready when the process is told to end (SIGTERM, or Ctrl-C at a terminal).
+///
+/// # Errors
+/// The signals cannot be listened to.
+pub async fn told_to_end() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartProblem> {
+    let problem = |error| StartProblem::Bind { address, error };
+    let listener = TcpListener::bind(address).await.map_err(problem)?;
+    let bound = listener.local_addr().map_err(problem)?;
+    Ok((listener, bound))
+}
+
+/// SQLite is embedded, so its schema is ours to bring up to date. On PostgreSQL other servers may still be at work
+/// with the old one: there somebody decides.
+async fn open_database(config: &Config) -> Result<Database, StartProblem> {
+    let database = Database::connect(&connect_options(config)).await?;
+    match config.database.engine {
+        Engine::Sqlite => database.migrate().await?,
+        Engine::Postgres => match database.pending_migrations().await? {
+            0 => {}
+            pending => return Err(StartProblem::Pending(pending)),
+        },
+    }
+    Ok(database)
+}
+
+/// How `config` says to connect.
+pub fn connect_options(config: &Config) -> ConnectOptionsOf {
+    let settings = &config.database;
+    let writers = u32::try_from(config.intake.writers).unwrap_or(u32::MAX);
+    ConnectOptionsOf {
+        url: settings.url.clone(),
+        read_connections: settings.read_connections_max,
+        write_connections: settings.write_connections_max.max(writers),
+        acquire_timeout: settings.acquire_timeout,
+        statement_timeout: settings.statement_timeout,
+    }
+}
+
+fn put_together(config: &Config, parts: IntakeParts) -> (App, Vec<WriterTask>) {
+    let limits = TrackingLimits::new(
+        Arc::clone(&parts.clock),
+        config.limits.bad_tokens_per_minute,
+        config.limits.dry_runs_per_second,
+    );
+    let database = parts.database.clone();
+    let snapshot = Arc::clone(&parts.snapshot);
+    let keyring = Arc::clone(&parts.keyring);
+    let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
+    let minter = Arc::clone(&parts.minter);
+    let (intake, writers) = Intake::new(parts, intake_options(config));
+    let app = App {
+        database,
+        snapshot,
+        unknown_tokens: UnknownTokens::default(),
+        keyring,
+        clock,
+        entropy,
+        minter,
+        intake,
+        limits,
+        options: app_options(config),
+    };
+    (app, writers)
+}
+
+fn intake_options(config: &Config) -> IntakeOptions {
+    let intake = &config.intake;
+    IntakeOptions {
+        queues: QueueLimits {
+            conversion_items_max: intake.conversion_items_max,
+            click_items_max: intake.click_items_max,
+            receipt_items_max: intake.receipt_items_max,
+            bytes_max: intake.queue_bytes_max,
+        },
+        batch_items_max: intake.batch_items_max,
+        writers: intake.writers,
+        answer_deadline: intake.answer_deadline,
+    }
+}
+
+fn app_options(config: &Config) -> AppOptions {
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    AppOptions {
+        public_url: config.server.public_url.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        redisplay_tokens: config.tokens.redisplay,
+        token_overlap_seconds: seconds(config.tokens.overlap),
+        token_overlap_seconds_max: seconds(config.tokens.overlap_max),
+    }
+}
+
+fn http_state(config: &Config, app: Arc<App>) -> Result<HttpState, StartProblem> {
+    let mut admin_hosts = config.server.admin_hosts.clone();
+    admin_hosts.push(config.server.public_host().to_owned());
+    Ok(HttpState {
+        graphql: None,
+        health: Arc::new(Health::default()),
+        metrics: Metrics::install()?,
+        request_ids: RequestIds::new(app.entropy.as_ref()),
+        admin_hosts,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        body_timeout: config.server.body_timeout,
+        bots: Visitors::new(),
+        app,
+    })
+}
+
+fn limits(config: &Config) -> Limits {
+    let server = &config.server;
+    Limits {
+        connections_max: server.connections_max,
+        header_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
+        write_timeout: server.write_timeout,
+    }
+}
+
+/// Runs `work` until the server stops.
+async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        // An error means that the sender is gone, and the server with it.
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+async fn serve_internal(
+    listener: TcpListener,
+    state: Arc<HttpState>,
+    limits: Limits,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let limits = Limits { connections_max: INTERNAL_CONNECTIONS_MAX, ..limits };
+    let stop = async {
+        // An error means that the sender is gone, and the server with it.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    serve(listener, router::internal(state), limits, stop, Duration::from_millis(500)).await;
+}
+
+async fn upkeep(state: Arc<HttpState>) {
+    let mut ticks = interval(UPKEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        state.app.limits.forget();
+        state.metrics.run_upkeep();
+    }
+}
+
+/// Lets mutations end and the writers settle what waits; returns how many writers did not end in time.
+async fn settle(state: &HttpState, writers: &mut JoinSet<()>, patience: Duration) -> usize {
+    let end = Instant::now() + patience;
+    if let Some(graphql) = &state.graphql
+        && tokio::time::timeout_at(end, graphql.endpoint.drained()).await.is_err()
+    {
+        tracing::error!("a mutation was still at work when the time to stop was over");
+    }
+    state.app.intake.close();
+    let all_ended = async { while writers.join_next().await.is_some() {} };
+    // A timeout shows in what is left of the set.
+    let _ = tokio::time::timeout_at(end, all_ended).await;
+    writers.len()
+}

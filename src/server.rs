@@ -17,9 +17,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
+use crate::app::access_token::{AccessTokens, SigningKeys};
+use crate::app::dns::{Dns, DnsFailure};
 use crate::app::snapshot::{UnknownTokens, keep_fresh};
-use crate::app::{App, AppOptions, TrackingLimits};
-use crate::config::keys::{self, KeysProblem};
+use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits};
+use crate::config::keys::{self, KeysProblem, SessionKeys, SessionSeed};
 use crate::config::{Config, Engine};
 use crate::domain::clock::{Clock, Entropy};
 use crate::domain::transaction_id::Minter;
@@ -51,6 +53,11 @@ pub enum StartProblem {
     Pending(usize),
     #[error(transparent)]
     Telemetry(#[from] TelemetryProblem),
+    /// The settings of the system's own resolver cannot be read: set `dns.resolvers`.
+    #[error(transparent)]
+    Dns(#[from] DnsFailure),
+    #[error(transparent)]
+    App(#[from] AppError),
 }
 
 /// Why a server that ran has ended other than by being told to.
@@ -101,7 +108,7 @@ impl Server {
             clock,
             entropy,
         };
-        let (app, writers) = put_together(config, parts);
+        let (app, writers) = put_together(config, parts, identity(config, &keys.sessions)?)?;
         let state = Arc::new(http_state(config, Arc::new(app))?);
         Ok(Self {
             state,
@@ -218,7 +225,11 @@ pub fn connect_options(config: &Config) -> ConnectOptionsOf {
     }
 }
 
-fn put_together(config: &Config, parts: IntakeParts) -> (App, Vec<WriterTask>) {
+fn put_together(
+    config: &Config,
+    parts: IntakeParts,
+    identity: Identity,
+) -> Result<(App, Vec<WriterTask>), StartProblem> {
     let limits = TrackingLimits::new(
         Arc::clone(&parts.clock),
         config.limits.bad_tokens_per_minute,
@@ -238,11 +249,29 @@ fn put_together(config: &Config, parts: IntakeParts) -> (App, Vec<WriterTask>) {
         clock,
         entropy,
         minter,
+        dns: Arc::new(Dns::new(&config.dns.resolvers, config.dns.timeout)?),
+        identity,
         intake,
         limits,
         options: app_options(config),
     };
-    (app, writers)
+    Ok((app, writers))
+}
+
+fn identity(config: &Config, sessions: &SessionKeys) -> Result<Identity, AppError> {
+    let previous = sessions.previous.as_ref().map(SessionSeed::expose);
+    let tokens = AccessTokens {
+        keys: SigningKeys::from_seeds(sessions.current.expose(), previous)?,
+        issuer: config.session.issuer.clone(),
+        audience: config.session.audience.clone(),
+        access_seconds: whole_seconds(config.session.access),
+    };
+    Ok(Identity::new(tokens, whole_seconds(config.session.refresh)))
+}
+
+/// Settings are bounded far below this type's end.
+fn whole_seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn intake_options(config: &Config) -> IntakeOptions {
@@ -261,13 +290,12 @@ fn intake_options(config: &Config) -> IntakeOptions {
 }
 
 fn app_options(config: &Config) -> AppOptions {
-    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
     AppOptions {
         public_url: config.server.public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         redisplay_tokens: config.tokens.redisplay,
-        token_overlap_seconds: seconds(config.tokens.overlap),
-        token_overlap_seconds_max: seconds(config.tokens.overlap_max),
+        token_overlap_seconds: whole_seconds(config.tokens.overlap),
+        token_overlap_seconds_max: whole_seconds(config.tokens.overlap_max),
     }
 }
 

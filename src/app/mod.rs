@@ -28,23 +28,22 @@ mod error;
 pub(crate) mod fixtures;
 pub mod identity;
 pub mod issued_token;
+pub mod limits;
 pub mod lockout;
 pub mod operators;
 pub mod passwords;
 pub mod postback_urls;
+pub mod record_click;
 pub mod reveal_token;
 pub mod revoke_token;
 pub mod rotate_token;
 pub mod setup;
 pub mod sign_in;
 pub mod snapshot;
+pub mod track;
 pub mod tracking_domains;
 pub mod tracking_links;
 pub mod wire_urls;
-pub mod limits;
-pub mod record_click;
-pub mod snapshot;
-pub mod track;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub use identity::Identity;
@@ -58,7 +57,6 @@ pub struct App {
     pub keyring: Arc<Keyring>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub minter: Minter,
     /// For the check of tracking domains.
     pub dns: Arc<dyn dns::DnsLookup>,
     pub identity: Identity,

@@ -20,6 +20,7 @@ use crate::domain::receipt::{Arrival, Receipt, canonical_params, private_extras}
 use crate::domain::screening::{Check, Hit, Known, Refusal, admit};
 use crate::domain::secure_token::TokenDigest;
 use crate::intake::Unsettled;
+use crate::store::tokens;
 use crate::telemetry::{field, metric};
 
 /// In a flood of bad tokens from one network, one receipt in this many is kept.
@@ -176,6 +177,7 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
         Ok(rehearsed) => rehearsed,
         Err(unsettled) => return without_outcome(app, door, unsettled),
     };
+    mark_dry_run(app, token).await;
     let would = rehearsed.answer;
     let answer = Answer {
         status: would.status,
@@ -188,6 +190,13 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
         ..Answer::bare(door, Code::DryRun)
     };
     Tracked { answer, retry_after_seconds: None }
+}
+
+/// The rehearsal is told whether or not its mark could be written.
+async fn mark_dry_run(app: &App, token: TokenId) {
+    if let Err(error) = tokens::mark_dry_run(&app.database, token, app.clock.now()).await {
+        tracing::warn!({ field::ERROR } = %error, { field::TOKEN_ID } = %token, "a dry run was not marked");
+    }
 }
 
 fn microseconds_since(begun: Instant) -> i64 {

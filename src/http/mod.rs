@@ -8,11 +8,11 @@
 pub mod accept;
 pub mod answer;
 pub mod extract;
-pub mod session;
 pub mod graphql;
 pub mod health;
 pub mod openapi;
 mod page;
 pub mod router;
+pub mod session;
 pub mod state;
 mod tracking;

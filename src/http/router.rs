@@ -15,7 +15,7 @@ use axum::routing::{MethodRouter, any, get};
 use super::extract::tracking_request::host_of;
 use super::state::HttpState;
 use super::tracking::{click, pixel, root, server_to_server};
-use super::{answer, graphql, health, openapi, page};
+use super::{answer, graphql, health, openapi, page, session};
 use crate::domain::code::Code;
 use crate::domain::inbound::Door;
 
@@ -27,7 +27,7 @@ pub fn public(state: Arc<HttpState>) -> Router {
         .merge(tracking())
         .merge(machine_room())
         .route("/openapi.json", get(openapi::serve))
-        .merge(admin().layer(from_fn_with_state(Arc::clone(&state), admin_hosts_only)))
+        .merge(admin(&state).layer(from_fn_with_state(Arc::clone(&state), admin_hosts_only)))
         .fallback(unknown_route)
         .with_state(state)
 }
@@ -59,8 +59,8 @@ fn machine_room() -> Routes {
     Router::new().route("/livez", get(health::livez)).route("/readyz", get(health::readyz))
 }
 
-fn admin() -> Routes {
-    Router::new()
+fn admin(state: &HttpState) -> Routes {
+    session::routes(Arc::clone(&state.app))
         .route("/graphql", any(graphql::graphql))
         .route("/schema.graphql", get(graphql::schema))
         .route("/dashboard", get(dashboard))

@@ -44,6 +44,8 @@ pub mod track;
 pub mod tracking_domains;
 pub mod tracking_links;
 pub mod wire_urls;
+pub mod retention;
+pub mod verify;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub use identity::Identity;

@@ -68,6 +68,15 @@ impl ConversionKey {
         Self(key)
     }
 
+    /// Between which keys the O keys and the R keys of a transaction lie, whatever their order or request.
+    pub fn ranges_of(transaction: &TransactionId) -> [(Self, Self); 2] {
+        let range = |kind| {
+            let (low, high) = (Self::of_transaction(kind, transaction, &[]), [0xff; 20]);
+            (low, Self::of_transaction(kind, transaction, &high))
+        };
+        [range(b'O'), range(b'R')]
+    }
+
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
@@ -192,6 +201,10 @@ mod tests {
         assert_eq!(low, zero);
         assert!(low < one && one < high);
         assert_eq!(high.next_repeat(), None);
+        let [orders, repeats] = ConversionKey::ranges_of(&transaction(1));
+        let order = ConversionKey::order(OfferId::new(1).unwrap(), &transaction(1), 0, "A");
+        assert!(orders.0 < order && order < orders.1);
+        assert!(repeats.0 < low && high < repeats.1);
         assert_eq!(ConversionKey::first(&transaction(1), 0).repeat_range(), None);
     }
 

@@ -149,6 +149,13 @@ impl fmt::Debug for TransactionId {
     }
 }
 
+/// What every id of a first byte (key number and kind) that was minted at `at` or later has before it, byte by byte:
+/// ids of one first byte lie in the order of their time.
+pub fn lowest_of(header: u8, at: Timestamp) -> [u8; 6] {
+    let [a, b, c, d, e] = since_epoch(at);
+    [header, a, b, c, d, e]
+}
+
 /// What stands under the seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsealed {

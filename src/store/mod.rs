@@ -22,12 +22,15 @@ pub mod offers;
 pub mod operators;
 pub mod page;
 pub mod publishers;
+pub mod partitions;
+pub mod purge;
 pub mod receipts;
 mod search;
 pub mod sessions;
 pub mod settings;
 pub mod snapshot;
 pub mod tokens;
+pub mod verify;
 
 pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};
 pub use dialect::Tx;

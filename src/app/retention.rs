@@ -1,0 +1,72 @@
+//! What the server does by itself every hour: partitions a week ahead, and the end of what is kept for a time.
+//!
+//! Receipts live for the days of the configuration and at most one more, because days are dropped whole; parked
+//! rejections until they expire. Conversions, their history and their keys are never purged: never twice would not
+//! be for ever. A pass that fails is logged and tried again an hour later.
+
+use std::time::Duration;
+
+use crate::domain::clock::{Clock, Timestamp};
+use crate::store::partitions::{self, Partitions};
+use crate::store::{Database, purge};
+use crate::telemetry::field;
+
+use super::AppError;
+
+/// How many days ahead partitions exist.
+const DAYS_AHEAD: u32 = 7;
+const DAY_SECONDS: i64 = 24 * 3600;
+const PASS_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// What one pass did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    pub partitions: Partitions,
+    /// Partitions of receipts that were dropped.
+    pub dropped: Vec<String>,
+    pub receipts: u64,
+    pub parked_rejections: u64,
+}
+
+/// Passes for ever, one an hour, the first at once. The server runs it, and drops it when it ends: every step is a
+/// transaction that ends by itself.
+pub async fn keep(database: Database, clock: &dyn Clock, receipt_days: u32) {
+    loop {
+        match pass(&database, clock.now(), receipt_days).await {
+            Ok(pass) => log(&pass),
+            Err(error) => tracing::error!({ field::ERROR } = %error, "retention did not finish; again in an hour"),
+        }
+        tokio::time::sleep(PASS_INTERVAL).await;
+    }
+}
+
+/// One pass. The server makes one before it is ready, so that the day's partitions are there.
+///
+/// # Errors
+/// The database is away; what was done until then stays done.
+pub async fn pass(database: &Database, now: Timestamp, receipt_days: u32) -> Result<Pass, AppError> {
+    let partitions = partitions::ensure(database, now, DAYS_AHEAD).await?;
+    let kept_since = now.plus_seconds(-i64::from(receipt_days) * DAY_SECONDS).bucket(DAY_SECONDS);
+    let dropped = partitions::purge_receipts(database, kept_since).await?;
+    let receipts = purge::purge_receipts(database, kept_since).await?;
+    let parked_rejections = purge::purge_parked(database, now).await?;
+    Ok(Pass { partitions, dropped, receipts, parked_rejections })
+}
+
+fn log(pass: &Pass) {
+    let Partitions { made, blocked, stray_clicks, stray_receipts } = &pass.partitions;
+    let strays = stray_clicks.saturating_add(*stray_receipts);
+    if strays > 0 || !blocked.is_empty() {
+        tracing::warn!(
+            { field::ITEMS } = strays,
+            "rows are in a default partition: move them to a partition of their day, {} of which cannot be made",
+            blocked.len()
+        );
+    }
+    tracing::info!(
+        { field::ITEMS } = pass.receipts.saturating_add(pass.parked_rejections),
+        "retention: {} partitions made, {} dropped",
+        made.len(),
+        pass.dropped.len()
+    );
+}

@@ -1,0 +1,83 @@
+//! What is deleted once it is old: receipts and parked rejections. Nothing else is ever deleted.
+//!
+//! In small batches, each a transaction of its own, so that tracking events never wait long behind one.
+
+use entity::{conversion_key, parked_rejection, receipt};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::domain::clock::Timestamp;
+
+use super::connect::Database;
+use super::error::StoreError;
+use super::filter::lowest_id;
+
+/// Rows of one transaction.
+const BATCH_ROWS: u64 = 500;
+
+/// Deletes receipts that arrived before `before`; returns how many.
+pub async fn purge_receipts(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    loop {
+        let batch = database
+            .side_write(Box::new(move |transaction| Box::pin(purge_receipt_batch(transaction, before))))
+            .await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
+/// Deletes parked rejections that expired before `now`, each with the key that it held; returns how many.
+pub async fn purge_parked(database: &Database, now: Timestamp) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    loop {
+        let batch =
+            database.side_write(Box::new(move |transaction| Box::pin(purge_parked_batch(transaction, now)))).await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
+async fn purge_receipt_batch(transaction: &DatabaseTransaction, before: Timestamp) -> Result<u64, StoreError> {
+    let ids: Vec<uuid::Uuid> = receipt::Entity::find()
+        .select_only()
+        .column(receipt::Column::Id)
+        .filter(receipt::Column::Id.lt(lowest_id(before)))
+        .order_by_asc(receipt::Column::Id)
+        .limit(BATCH_ROWS)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let delete = receipt::Entity::delete_many().filter(receipt::Column::Id.is_in(ids));
+    Ok(delete.exec(transaction).await?.rows_affected)
+}
+
+/// The keys are locked first, in byte order as the writer of tracking events does: a conversion that takes one of
+/// them meanwhile keeps it, and two servers never wait for each other.
+async fn purge_parked_batch(transaction: &DatabaseTransaction, now: Timestamp) -> Result<u64, StoreError> {
+    let keys: Vec<Vec<u8>> = parked_rejection::Entity::find()
+        .select_only()
+        .column(parked_rejection::Column::Key)
+        .filter(parked_rejection::Column::ExpiresAt.lt(now.as_millis()))
+        .order_by_asc(parked_rejection::Column::ExpiresAt)
+        .limit(BATCH_ROWS)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let free = conversion_key::Entity::find()
+        .filter(conversion_key::Column::Key.is_in(keys.clone()))
+        .filter(conversion_key::Column::ConversionId.is_null())
+        .order_by_asc(conversion_key::Column::Key)
+        .lock_exclusive()
+        .all(transaction)
+        .await?;
+    let free = free.into_iter().map(|row| row.key);
+    conversion_key::Entity::delete_many().filter(conversion_key::Column::Key.is_in(free)).exec(transaction).await?;
+    let delete = parked_rejection::Entity::delete_many()
+        .filter(parked_rejection::Column::Key.is_in(keys))
+        .filter(parked_rejection::Column::ExpiresAt.lt(now.as_millis()));
+    Ok(delete.exec(transaction).await?.rows_affected)
+}

@@ -1,0 +1,472 @@
+//! The proofs of `roundtrip verify`: reads that find where the tables do not agree with each other.
+//!
+//! Nothing here repairs, and nothing is loaded whole: tables are walked by ranges of keys or time, and each range is
+//! compared inside one statement, so that what is written meanwhile cannot look like a drift. What is found is
+//! counted, and the first hundred are kept.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use entity::{click, conversion, conversion_key};
+use sea_orm::sea_query::{Expr, SelectStatement};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+};
+use sea_orm::{QueryTrait, Statement, Value};
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::conversion::Figures;
+use crate::domain::conversion_key::ConversionKey;
+use crate::domain::ids::ConversionId;
+use crate::domain::money::Micros;
+use crate::domain::transaction_id::{TransactionId, lowest_of};
+
+use super::columns::Cell;
+use super::connect::Database;
+use super::error::StoreError;
+
+/// Drifts that are kept; all are counted.
+pub const KEPT_MAX: usize = 100;
+/// Rows of one step, so that a step stays far below any statement timeout.
+const STEP_ROWS: u64 = 2_000;
+/// The bucket of figures: 15 minutes.
+const BUCKET_SECONDS: i64 = 900;
+/// Time that one step compares: 16 buckets.
+const WINDOW_SECONDS: i64 = 16 * BUCKET_SECONDS;
+
+/// One place where the tables do not agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// The entries of its history are not numbered 1 to its version.
+    HistoryIncomplete(ConversionId),
+    /// An entry does not begin where the one before it ends.
+    HistoryBroken(ConversionId),
+    /// It has a history and does not exist.
+    HistoryOrphaned(ConversionId),
+    /// Its status is not what its history says.
+    Status(ConversionId),
+    /// Its money is not what its history says.
+    Money(ConversionId),
+    /// The recount of conversions, less what the figures say.
+    Figures { bucket: Timestamp, offer: i32, publisher: i32, currency: String, difference: Figures },
+    /// The recount of clicks, less what the figures say.
+    Clicks { bucket: Timestamp, offer: i32, publisher: i32, difference: i64 },
+    /// A key of a conversion that does not exist.
+    KeyOrphaned { key: Vec<u8>, owner: ConversionId },
+    /// A key without owner, on which no rejection is parked.
+    KeyAbandoned { key: Vec<u8> },
+    /// A rejection is parked on a key that is not there, or has an owner.
+    ParkedAstray { key: Vec<u8> },
+    /// A conversion that the next equal postback would count again.
+    KeyMissing(ConversionId),
+}
+
+/// What was found so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The first [`KEPT_MAX`].
+    pub drifts: Vec<Drift>,
+    /// All of them.
+    pub count: u64,
+}
+
+/// Compares every conversion with its history. Returns how many there are.
+pub async fn histories(database: &Database, findings: &mut Findings) -> Result<u64, StoreError> {
+    let mut low = Uuid::nil();
+    let mut seen = 0;
+    loop {
+        let step = conversion::Entity::find().filter(conversion::Column::Id.gt(low));
+        let high = end_of_step(database, step.into_query(), conversion::Column::Id).await?;
+        let range = [Value::from(low), Value::from(high.unwrap_or(Uuid::max()))];
+        for row in read(database, HISTORIES, range.clone()).await? {
+            note_history(&row, findings)?;
+        }
+        for row in read(database, ORPHANED_HISTORIES, range.clone()).await? {
+            findings.note(Drift::HistoryOrphaned(ConversionId::from_uuid(row.try_get("", "id")?)));
+        }
+        seen +=
+            counted(database, "SELECT COUNT(*) AS counted FROM conversion WHERE id > $1 AND id <= $2", range).await?;
+        match high {
+            Some(high) => low = high,
+            None => return Ok(seen),
+        }
+    }
+}
+
+/// Compares the figures with a recount of conversions and clicks. Returns how many buckets of time were compared.
+pub async fn figures(database: &Database, findings: &mut Findings) -> Result<u64, StoreError> {
+    let headers = click_headers(database).await?;
+    let mut from = Timestamp::from_millis(i64::MIN);
+    let mut windows = 0;
+    while let Some(next) = next_instant(database, &headers, from).await? {
+        let start = next.max(from).bucket(BUCKET_SECONDS);
+        let end = start.plus_seconds(WINDOW_SECONDS);
+        compare_conversions(database, start, end, findings).await?;
+        compare_clicks(database, &headers, start, end, findings).await?;
+        windows += 1;
+        if end <= from {
+            break;
+        }
+        from = end;
+    }
+    Ok(windows * WINDOW_SECONDS.unsigned_abs() / BUCKET_SECONDS.unsigned_abs())
+}
+
+/// Compares keys with conversions and parked rejections. Returns how many keys there are.
+pub async fn keys(database: &Database, findings: &mut Findings) -> Result<u64, StoreError> {
+    let mut low = Vec::new();
+    let mut seen = 0;
+    loop {
+        let step = conversion_key::Entity::find().filter(conversion_key::Column::Key.gt(low.clone()));
+        let high: Option<Vec<u8>> = end_of_step(database, step.into_query(), conversion_key::Column::Key).await?;
+        // No key is longer than 64 bytes, and none begins like this.
+        let range = [Value::from(low), Value::from(high.clone().unwrap_or_else(|| vec![0xff; 64]))];
+        compare_keys(database, &range, findings).await?;
+        let count = "SELECT COUNT(*) AS counted FROM conversion_key WHERE key > $1 AND key <= $2";
+        seen += counted(database, count, range).await?;
+        match high {
+            Some(high) => low = high,
+            None => return Ok(seen),
+        }
+    }
+}
+
+/// Looks for conversions without a key.
+pub async fn key_owners(database: &Database, findings: &mut Findings) -> Result<(), StoreError> {
+    let mut low = Uuid::nil();
+    loop {
+        let rows: Vec<(Uuid, Vec<u8>, i32)> = conversion::Entity::find()
+            .select_only()
+            .columns([conversion::Column::Id, conversion::Column::TransactionId, conversion::Column::EventNumber])
+            .filter(conversion::Column::Id.gt(low))
+            .order_by_asc(conversion::Column::Id)
+            .limit(STEP_ROWS)
+            .into_tuple()
+            .all(database.read())
+            .await?;
+        let Some((last, _, _)) = rows.last() else { return Ok(()) };
+        low = *last;
+        note_keyless(database, &rows, findings).await?;
+    }
+}
+
+impl Findings {
+    fn note(&mut self, drift: Drift) {
+        self.count = self.count.saturating_add(1);
+        if self.drifts.len() < KEPT_MAX {
+            self.drifts.push(drift);
+        }
+    }
+}
+
+/// One line for an operator.
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HistoryIncomplete(id) => write!(f, "{id}: its history is not numbered 1 to its version"),
+            Self::HistoryBroken(id) => {
+                write!(f, "{id}: an entry of its history does not begin where the last one ends")
+            }
+            Self::HistoryOrphaned(id) => write!(f, "{id}: has a history and does not exist"),
+            Self::Status(id) => write!(f, "{id}: its status is not what its history says"),
+            Self::Money(id) => write!(f, "{id}: its money is not what its history says"),
+            Self::Figures { bucket, offer, publisher, currency, difference } => {
+                let Figures { clicks: _, conversions, approved, pending, rejected, revenue, payout } = difference;
+                write!(
+                    f,
+                    "{bucket} offer_{offer} pub_{publisher} {currency}: the figures lack {conversions} conversions "
+                )?;
+                write!(f, "({approved} approved, {pending} pending, {rejected} rejected), ")?;
+                write!(f, "revenue {revenue}, payout {payout}")
+            }
+            Self::Clicks { bucket, offer, publisher, difference } => {
+                write!(f, "{bucket} offer_{offer} pub_{publisher}: the figures lack {difference} clicks")
+            }
+            Self::KeyOrphaned { key, owner } => write!(f, "key {}: its owner {owner} does not exist", hex(key)),
+            Self::KeyAbandoned { key } => write!(f, "key {}: no owner, and no rejection is parked on it", hex(key)),
+            Self::ParkedAstray { key } => write!(f, "key {}: a rejection is parked on it that has no place", hex(key)),
+            Self::KeyMissing(id) => write!(f, "{id}: has no key, so an equal request would count again"),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const HISTORIES: &str = "SELECT id, gaps, broken, status, money FROM (
+    SELECT c.id AS id,
+        CASE WHEN h.entries IS NULL OR h.entries <> c.version OR h.numbers <> h.entries
+            OR h.lowest <> 1 OR h.highest <> c.version THEN 1 ELSE 0 END AS gaps,
+        CASE WHEN h.breaks > 0 THEN 1 ELSE 0 END AS broken,
+        CASE WHEN l.id IS NOT NULL AND l.to_status IS DISTINCT FROM c.status THEN 1 ELSE 0 END AS status,
+        CASE WHEN l.id IS NOT NULL AND (l.revenue_after_micros IS DISTINCT FROM c.revenue_micros
+            OR l.payout_after_micros IS DISTINCT FROM c.payout_micros
+            OR l.currency IS DISTINCT FROM c.currency) THEN 1 ELSE 0 END AS money
+    FROM conversion c
+    LEFT JOIN (
+        SELECT conversion_id, COUNT(*) AS entries, COUNT(DISTINCT number) AS numbers, MIN(number) AS lowest,
+            MAX(number) AS highest, SUM(breaks) AS breaks
+        FROM (
+            SELECT conversion_id, number,
+                CASE WHEN from_status IS DISTINCT FROM LAG(to_status) OVER steps
+                    OR revenue_before_micros IS DISTINCT FROM LAG(revenue_after_micros) OVER steps
+                    OR payout_before_micros IS DISTINCT FROM LAG(payout_after_micros) OVER steps
+                    THEN 1 ELSE 0 END AS breaks
+            FROM conversion_change
+            WHERE conversion_id > $1 AND conversion_id <= $2
+            WINDOW steps AS (PARTITION BY conversion_id ORDER BY number)
+        ) AS entry
+        GROUP BY conversion_id
+    ) AS h ON h.conversion_id = c.id
+    LEFT JOIN conversion_change l ON l.conversion_id = c.id AND l.number = c.version
+    WHERE c.id > $1 AND c.id <= $2
+) AS compared
+WHERE gaps + broken + status + money > 0
+ORDER BY id";
+
+const ORPHANED_HISTORIES: &str = "SELECT DISTINCT ch.conversion_id AS id
+FROM conversion_change ch LEFT JOIN conversion c ON c.id = ch.conversion_id
+WHERE ch.conversion_id > $1 AND ch.conversion_id <= $2 AND c.id IS NULL";
+
+/// A fact counts one way and the figures the other: what is left is the drift.
+const CONVERSIONS: &str = "SELECT bucket_at, offer_id, publisher_id, currency,
+    CAST(SUM(conversions) AS BIGINT) AS conversions, CAST(SUM(approved) AS BIGINT) AS approved,
+    CAST(SUM(pending) AS BIGINT) AS pending, CAST(SUM(rejected) AS BIGINT) AS rejected,
+    CAST(SUM(revenue) AS BIGINT) AS revenue, CAST(SUM(payout) AS BIGINT) AS payout
+FROM (
+    SELECT converted_at - converted_at % 900000 AS bucket_at, offer_id, publisher_id, currency, 1 AS conversions,
+        CASE WHEN status = 'approved' THEN 1 ELSE 0 END AS approved,
+        CASE WHEN status = 'pending' THEN 1 ELSE 0 END AS pending,
+        CASE WHEN status = 'rejected' THEN 1 ELSE 0 END AS rejected,
+        CASE WHEN status = 'approved' THEN COALESCE(revenue_micros, 0) ELSE 0 END AS revenue,
+        CASE WHEN status = 'approved' THEN COALESCE(payout_micros, 0) ELSE 0 END AS payout
+    FROM conversion WHERE converted_at >= $1 AND converted_at < $2 AND NOT is_test
+    UNION ALL
+    SELECT bucket_at, offer_id, publisher_id, currency, -conversions, -approved, -pending, -rejected,
+        -revenue_micros, -payout_micros
+    FROM rollup WHERE bucket_at >= $1 AND bucket_at < $2
+) AS compared
+GROUP BY bucket_at, offer_id, publisher_id, currency
+HAVING SUM(conversions) <> 0 OR SUM(approved) <> 0 OR SUM(pending) <> 0 OR SUM(rejected) <> 0
+    OR SUM(revenue) <> 0 OR SUM(payout) <> 0
+ORDER BY bucket_at, offer_id, publisher_id, currency";
+
+const ORPHANED_KEYS: &str = "SELECT k.key AS key, k.conversion_id AS owner
+FROM conversion_key k LEFT JOIN conversion c ON c.id = k.conversion_id
+WHERE k.key > $1 AND k.key <= $2 AND k.conversion_id IS NOT NULL AND c.id IS NULL";
+
+const ABANDONED_KEYS: &str = "SELECT k.key AS key
+FROM conversion_key k LEFT JOIN parked_rejection p ON p.key = k.key
+WHERE k.key > $1 AND k.key <= $2 AND k.conversion_id IS NULL AND p.key IS NULL";
+
+const ASTRAY_REJECTIONS: &str = "SELECT p.key AS key
+FROM parked_rejection p LEFT JOIN conversion_key k ON k.key = p.key
+WHERE p.key > $1 AND p.key <= $2 AND (k.key IS NULL OR k.conversion_id IS NOT NULL)";
+
+fn note_history(row: &QueryResult, findings: &mut Findings) -> Result<(), StoreError> {
+    let id = ConversionId::from_uuid(row.try_get("", "id")?);
+    let kinds: [(&str, fn(ConversionId) -> Drift); 4] = [
+        ("gaps", Drift::HistoryIncomplete),
+        ("broken", Drift::HistoryBroken),
+        ("status", Drift::Status),
+        ("money", Drift::Money),
+    ];
+    for (column, drift) in kinds {
+        if row.try_get::<i32>("", column)? > 0 {
+            findings.note(drift(id));
+        }
+    }
+    Ok(())
+}
+
+async fn compare_conversions(
+    database: &Database,
+    start: Timestamp,
+    end: Timestamp,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let window = [Value::from(start.as_millis()), Value::from(end.as_millis())];
+    for row in read(database, CONVERSIONS, window).await? {
+        let sum = |column| row.try_get::<i64>("", column);
+        let difference = Figures {
+            clicks: 0,
+            conversions: sum("conversions")?,
+            approved: sum("approved")?,
+            pending: sum("pending")?,
+            rejected: sum("rejected")?,
+            revenue: Micros::from_i64(sum("revenue")?),
+            payout: Micros::from_i64(sum("payout")?),
+        };
+        findings.note(Drift::Figures {
+            bucket: Timestamp::from_millis(row.try_get("", "bucket_at")?),
+            offer: row.try_get("", "offer_id")?,
+            publisher: row.try_get("", "publisher_id")?,
+            currency: row.try_get("", "currency")?,
+            difference,
+        });
+    }
+    Ok(())
+}
+
+/// By offer and publisher only: a click has no currency of its own, and its offer's may have changed since.
+async fn compare_clicks(
+    database: &Database,
+    headers: &[u8],
+    start: Timestamp,
+    end: Timestamp,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let mut values = vec![Value::from(start.as_millis()), Value::from(end.as_millis())];
+    let sql = clicks_sql(headers, start, end, &mut values);
+    for row in database.read().query_all_raw(statement(database, sql, values)).await? {
+        findings.note(Drift::Clicks {
+            bucket: Timestamp::from_millis(row.try_get("", "bucket_at")?),
+            offer: row.try_get("", "offer_id")?,
+            publisher: row.try_get("", "publisher_id")?,
+            difference: row.try_get("", "clicks")?,
+        });
+    }
+    Ok(())
+}
+
+/// The only index of clicks is by id; ids of one first byte lie in the order of their time.
+fn clicks_sql(headers: &[u8], start: Timestamp, end: Timestamp, values: &mut Vec<Value>) -> String {
+    let mut ranges = Vec::new();
+    for header in headers {
+        let at = values.len() + 1;
+        ranges.push(format!("(transaction_id >= ${at} AND transaction_id < ${})", at + 1));
+        values.extend([start, end].map(|instant| Value::from(lowest_of(*header, instant).to_vec())));
+    }
+    let ranges = if ranges.is_empty() { "1 = 0".to_owned() } else { ranges.join(" OR ") };
+    format!(
+        "SELECT bucket_at, offer_id, publisher_id, CAST(SUM(clicks) AS BIGINT) AS clicks FROM (
+            SELECT clicked_at - clicked_at % 900000 AS bucket_at, offer_id, publisher_id, 1 AS clicks FROM click
+            WHERE clicked_at >= $1 AND clicked_at < $2 AND NOT is_bot AND NOT is_test AND ({ranges})
+            UNION ALL
+            SELECT bucket_at, offer_id, publisher_id, -clicks FROM rollup WHERE bucket_at >= $1 AND bucket_at < $2
+        ) AS compared
+        GROUP BY bucket_at, offer_id, publisher_id HAVING SUM(clicks) <> 0
+        ORDER BY bucket_at, offer_id, publisher_id"
+    )
+}
+
+/// The first bytes (key number and kind) that the ids of clicks have.
+async fn click_headers(database: &Database) -> Result<Vec<u8>, StoreError> {
+    let mut headers = Vec::new();
+    let mut from = Some(0_u8);
+    while let Some(low) = from {
+        let first = first_click(database, vec![low]).await?.and_then(|(id, _)| id.first().copied());
+        headers.extend(first);
+        from = first.and_then(|header| header.checked_add(1));
+    }
+    Ok(headers)
+}
+
+async fn first_click(database: &Database, low: Vec<u8>) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
+    let select = click::Entity::find().select_only().columns([click::Column::TransactionId, click::Column::ClickedAt]);
+    let first = select.filter(click::Column::TransactionId.gte(low)).order_by_asc(click::Column::TransactionId);
+    Ok(first.limit(1).into_tuple().one(database.read()).await?)
+}
+
+/// When, at or after `from`, the next thing is that counts or was counted: what lies between is not walked.
+async fn next_instant(database: &Database, headers: &[u8], from: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let mut instants = Vec::new();
+    for sql in [
+        "SELECT MIN(converted_at) AS instant FROM conversion WHERE converted_at >= $1",
+        "SELECT MIN(bucket_at) AS instant FROM rollup WHERE bucket_at >= $1",
+    ] {
+        for row in read(database, sql, [Value::from(from.as_millis())]).await? {
+            instants.extend(row.try_get::<Option<i64>>("", "instant")?);
+        }
+    }
+    for header in headers {
+        let first = first_click(database, lowest_of(*header, from).to_vec()).await?;
+        instants.extend(first.filter(|(id, _)| id.first() == Some(header)).map(|(_, at)| at));
+    }
+    Ok(instants.into_iter().min().map(Timestamp::from_millis))
+}
+
+async fn compare_keys(database: &Database, range: &[Value; 2], findings: &mut Findings) -> Result<(), StoreError> {
+    for row in read(database, ORPHANED_KEYS, range.clone()).await? {
+        let owner = ConversionId::from_uuid(row.try_get("", "owner")?);
+        findings.note(Drift::KeyOrphaned { key: row.try_get("", "key")?, owner });
+    }
+    for row in read(database, ABANDONED_KEYS, range.clone()).await? {
+        findings.note(Drift::KeyAbandoned { key: row.try_get("", "key")? });
+    }
+    for row in read(database, ASTRAY_REJECTIONS, range.clone()).await? {
+        findings.note(Drift::ParkedAstray { key: row.try_get("", "key")? });
+    }
+    Ok(())
+}
+
+/// Nearly every conversion owns the first key of its transaction; only the others are looked for one by one.
+async fn note_keyless(
+    database: &Database,
+    rows: &[(Uuid, Vec<u8>, i32)],
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let cell = Cell("conversion", "transaction_id");
+    let mut transactions = Vec::with_capacity(rows.len());
+    for (id, bytes, event) in rows {
+        transactions.push((*id, cell.transaction(bytes)?, *event));
+    }
+    let first = transactions.iter().map(|(_, id, event)| ConversionKey::first(id, *event).as_bytes().to_vec());
+    let owned = owners(database, Condition::all().add(conversion_key::Column::Key.is_in(first))).await?;
+    for (id, transaction, _) in transactions.iter().filter(|(id, _, _)| !owned.contains(id)) {
+        if !owners(database, keys_of(transaction)).await?.contains(id) {
+            findings.note(Drift::KeyMissing(ConversionId::from_uuid(*id)));
+        }
+    }
+    Ok(())
+}
+
+async fn owners(database: &Database, condition: Condition) -> Result<HashSet<Uuid>, StoreError> {
+    let select = conversion_key::Entity::find().select_only().column(conversion_key::Column::ConversionId);
+    let owners: Vec<Option<Uuid>> = select.filter(condition).into_tuple().all(database.read()).await?;
+    Ok(owners.into_iter().flatten().collect())
+}
+
+fn keys_of(transaction: &TransactionId) -> Condition {
+    let ranges = ConversionKey::ranges_of(transaction).map(|(low, high)| {
+        let (low, high) = (low.as_bytes().to_vec(), high.as_bytes().to_vec());
+        conversion_key::Column::Key.between(low, high)
+    });
+    ranges.into_iter().fold(Condition::any(), Condition::add)
+}
+
+/// The last key of a step of [`STEP_ROWS`]; none when fewer are left.
+async fn end_of_step<T: sea_orm::TryGetable>(
+    database: &Database,
+    mut rest: SelectStatement,
+    key: impl ColumnTrait,
+) -> Result<Option<T>, StoreError> {
+    rest.clear_selects().expr_as(key.into_expr(), "last");
+    rest.order_by_expr(Expr::col(key.as_column_ref()), sea_orm::Order::Asc).limit(1).offset(STEP_ROWS - 1);
+    let row = database.read().query_one(&rest).await?;
+    Ok(row.map(|row| row.try_get("", "last")).transpose()?)
+}
+
+async fn counted(
+    database: &Database,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, StoreError> {
+    let rows = read(database, sql, values).await?;
+    let counted = rows.first().map(|row| row.try_get::<i64>("", "counted")).transpose()?;
+    Ok(counted.and_then(|counted| u64::try_from(counted).ok()).unwrap_or(0))
+}
+
+async fn read(
+    database: &Database,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>, StoreError> {
+    Ok(database.read().query_all_raw(statement(database, sql, values)).await?)
+}
+
+fn statement(database: &Database, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(database.read().get_database_backend(), sql, values)
+}

@@ -34,6 +34,7 @@ pub mod operators;
 pub mod passwords;
 pub mod postback_urls;
 pub mod record_click;
+pub mod retention;
 pub mod reveal_token;
 pub mod revoke_token;
 pub mod rotate_token;
@@ -43,9 +44,8 @@ pub mod snapshot;
 pub mod track;
 pub mod tracking_domains;
 pub mod tracking_links;
-pub mod wire_urls;
-pub mod retention;
 pub mod verify;
+pub mod wire_urls;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub use identity::Identity;

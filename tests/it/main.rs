@@ -5,3 +5,4 @@ mod support;
 
 mod architecture;
 mod never_twice;
+mod reads;

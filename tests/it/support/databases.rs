@@ -1,0 +1,69 @@
+//! Migrated databases, one of each engine, and rows put into them as they are.
+//!
+//! For tests of what is below the doors: whoever tests a door goes through it.
+
+use std::time::Duration;
+
+use roundtrip::store::{ConnectOptionsOf, Database, Engine};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use secrecy::SecretString;
+
+use super::postgres;
+
+/// A database that lives as long as this value.
+pub(crate) struct Fresh {
+    pub(crate) database: Database,
+    _folder: tempfile::TempDir,
+}
+
+/// A new, migrated database of each engine.
+pub(crate) async fn both() -> [Fresh; 2] {
+    [fresh(Engine::Sqlite).await, fresh(Engine::Postgres).await]
+}
+
+pub(crate) async fn fresh(engine: Engine) -> Fresh {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = match engine {
+        Engine::Sqlite => format!("sqlite://{}", folder.path().join("roundtrip.db").display()),
+        Engine::Postgres => postgres::fresh_database(),
+    };
+    let options = ConnectOptionsOf {
+        url: SecretString::from(url),
+        read_connections: 2,
+        write_connections: 1,
+        acquire_timeout: Duration::from_secs(5),
+        statement_timeout: Duration::from_secs(30),
+    };
+    let database = Database::connect(&options).await.expect("connected");
+    database.migrate().await.expect("migrated");
+    Fresh { database, _folder: folder }
+}
+
+/// Inserts rows as they are.
+pub(crate) async fn insert<E, A>(database: &Database, rows: Vec<E::Model>)
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<A>,
+    A: ActiveModelTrait<Entity = E> + Send + 'static,
+{
+    let rows: Vec<A> = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    let write = database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            E::insert_many(rows).exec_without_returning(transaction).await?;
+            Ok(())
+        })
+    }));
+    write.await.expect("inserted");
+}
+
+/// Runs a statement behind the server's back.
+pub(crate) async fn tamper(database: &Database, sql: &str) {
+    let sql = sql.to_owned();
+    let write = database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            transaction.execute_unprepared(&sql).await?;
+            Ok(())
+        })
+    }));
+    write.await.expect("done");
+}

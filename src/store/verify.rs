@@ -267,15 +267,15 @@ WHERE p.key > $1 AND p.key <= $2 AND (k.key IS NULL OR k.conversion_id IS NOT NU
 
 fn note_history(row: &QueryResult, findings: &mut Findings) -> Result<(), StoreError> {
     let id = ConversionId::from_uuid(row.try_get("", "id")?);
-    let kinds: [(&str, fn(ConversionId) -> Drift); 4] = [
-        ("gaps", Drift::HistoryIncomplete),
-        ("broken", Drift::HistoryBroken),
-        ("status", Drift::Status),
-        ("money", Drift::Money),
+    let kinds = [
+        ("gaps", Drift::HistoryIncomplete(id)),
+        ("broken", Drift::HistoryBroken(id)),
+        ("status", Drift::Status(id)),
+        ("money", Drift::Money(id)),
     ];
     for (column, drift) in kinds {
         if row.try_get::<i32>("", column)? > 0 {
-            findings.note(drift(id));
+            findings.note(drift);
         }
     }
     Ok(())

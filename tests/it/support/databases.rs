@@ -1,42 +1,26 @@
-//! Migrated databases, one of each engine, and rows put into them as they are.
+//! Databases of both engines, and rows put into them as they are.
 //!
 //! For tests of what is below the doors: whoever tests a door goes through it.
 
-use std::time::Duration;
-
-use roundtrip::store::{ConnectOptionsOf, Database, Engine};
+use roundtrip::store::{Database, Engine};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
-use secrecy::SecretString;
+use tempfile::TempDir;
 
-use super::postgres;
+use super::bench;
 
 /// A database that lives as long as this value.
 pub(crate) struct Fresh {
     pub(crate) database: Database,
-    _folder: tempfile::TempDir,
+    _folder: Option<TempDir>,
 }
 
 /// A new, migrated database of each engine.
 pub(crate) async fn both() -> [Fresh; 2] {
+    let fresh = async |engine| {
+        let (database, folder) = bench::fresh(engine).await;
+        Fresh { database, _folder: folder }
+    };
     [fresh(Engine::Sqlite).await, fresh(Engine::Postgres).await]
-}
-
-pub(crate) async fn fresh(engine: Engine) -> Fresh {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = match engine {
-        Engine::Sqlite => format!("sqlite://{}", folder.path().join("roundtrip.db").display()),
-        Engine::Postgres => postgres::fresh_database(),
-    };
-    let options = ConnectOptionsOf {
-        url: SecretString::from(url),
-        read_connections: 2,
-        write_connections: 1,
-        acquire_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(30),
-    };
-    let database = Database::connect(&options).await.expect("connected");
-    database.migrate().await.expect("migrated");
-    Fresh { database, _folder: folder }
 }
 
 /// Inserts rows as they are.

@@ -5,12 +5,14 @@
 //! choose where he is sent: without that, a tracking link would be an open redirect. A value is put in as
 //! it is and never read for macros again. To add a macro: a line in the table and one in `write_value`.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use url::Url;
 
 use super::ids::{OfferId, PublisherId};
+use super::inbound::edit_distance;
 use super::money::{Currency, Micros};
 
 /// Longest template, in bytes.
@@ -61,6 +63,19 @@ macros! {
     Payout = "payout";
     Currency = "currency";
     Random = "random";
+}
+
+impl Macro {
+    /// The macro that a misspelt name probably means: `trasaction_id`.
+    pub fn nearest(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let near = Self::ALL.iter().filter_map(|known| {
+            let distance_max = (known.as_str().len().max(name.len()) / 4).max(1);
+            edit_distance(name.as_bytes(), known.as_str().as_bytes(), distance_max).map(|distance| (distance, *known))
+        });
+        // Of two that are as near, the longer one: `sub_id2` is no slip of `sub_id`.
+        near.min_by_key(|(distance, known)| (*distance, Reverse(known.as_str().len()))).map(|(_, known)| known)
+    }
 }
 
 /// What the macros of one click stand for; what is `None` becomes empty.
@@ -314,6 +329,19 @@ mod tests {
             template.expand(&values).unwrap(),
             "https://shop.example/?01h&42&7&a&b&c&d&e&f&x%20y&dev&12.50&EUR&00000000000000ff"
         );
+    }
+
+    #[test]
+    fn a_misspelt_macro_has_a_nearest_one() {
+        for (name, expected) in [
+            ("trasaction_id", Some(Macro::TransactionId)),
+            ("Pub_lisher_id", Some(Macro::PublisherId)),
+            ("sub_id2", Some(Macro::SubId2)),
+            ("aff_id", None),
+            ("", None),
+        ] {
+            assert_eq!(Macro::nearest(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Publishers: rows in and out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::{offer_publisher, publisher as row};
 use sea_orm::sea_query::{Expr, Query};
@@ -17,6 +17,8 @@ use crate::domain::ids::{OfferId, PublisherId};
 use crate::domain::publisher::{PartnerState, Publisher};
 
 const TABLE: &str = "publisher";
+/// Numbers in one list of a statement, so that it stays below the engines' limits of parameters.
+const NUMBERS_PER_STATEMENT: usize = 1000;
 
 /// By name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,21 @@ pub(crate) async fn find_in(
     id: PublisherId,
 ) -> Result<Option<Publisher>, StoreError> {
     row::Entity::find_by_id(id.number()).one(connection).await?.map(from_row).transpose()
+}
+
+/// Those of `ids` that exist.
+pub(crate) async fn find_numbers_in(
+    connection: &impl ConnectionTrait,
+    ids: &[PublisherId],
+) -> Result<HashSet<PublisherId>, StoreError> {
+    let mut found = HashSet::with_capacity(ids.len());
+    for chunk in ids.chunks(NUMBERS_PER_STATEMENT) {
+        let select = row::Entity::find().select_only().column(row::Column::Id);
+        let select = select.filter(row::Column::Id.is_in(chunk.iter().map(|id| id.number())));
+        let numbers: Vec<i32> = select.into_tuple().all(connection).await?;
+        found.extend(numbers.into_iter().filter_map(PublisherId::new));
+    }
+    Ok(found)
 }
 
 /// All there are, for a snapshot.

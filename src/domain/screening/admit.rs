@@ -1,0 +1,288 @@
+//! The first step: may this sender say this at all, and of which offer and transaction?
+//!
+//! Pure, over the request and the snapshot. It never looks at what is recorded: that is [`judge`](super::judge).
+
+use secrecy::ExposeSecret;
+
+use crate::domain::code::Code;
+use crate::domain::ids::PublisherId;
+use crate::domain::inbound::{Door, Inbound, SecureSlot, Slot, WarningCode, presentable};
+use crate::domain::keyring::Keyring;
+use crate::domain::offer::{Offer, OfferState};
+use crate::domain::secure_token::{SecureToken, TokenDigest, TokenScope};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::transaction_id::{TransactionId, Unsealed};
+
+use super::{Admission, Check, Hit, Known, Refusal, warning};
+
+/// Looks at the request and the snapshot. The first failing check of the door decides.
+/// For every door but the click's, which has [`admit_click`].
+pub fn admit<'a>(hit: &'a Hit, snapshot: &'a Snapshot, keyring: &Keyring) -> (Known, Result<Admission<'a>, Refusal>) {
+    let mut known = Known::default();
+    let result = Admitting { hit, snapshot, keyring, known: &mut known }.run();
+    (known, result)
+}
+
+struct Admitting<'a, 'k> {
+    hit: &'a Hit,
+    snapshot: &'a Snapshot,
+    keyring: &'k Keyring,
+    known: &'k mut Known,
+}
+
+impl<'a> Admitting<'a, '_> {
+    fn run(&mut self) -> Result<Admission<'a>, Refusal> {
+        let unreadable = self.hit.inbound.unreadable.clone().map(|problem| Refusal::of(Check::RequestReads, problem));
+        match self.hit.inbound.door {
+            Door::Pixel => {
+                unreadable.map_or(Ok(()), Err)?;
+                self.pixel()
+            }
+            Door::Clickless => {
+                let token = self.token(unreadable)?;
+                self.clickless(token)
+            }
+            Door::Click | Door::Postback | Door::Rejection | Door::Status => {
+                let without_secure = unreadable.is_none() && self.tokenless_rejection();
+                let token = if without_secure { None } else { Some(self.token(unreadable)?) };
+                self.of_transaction(token)
+            }
+        }
+    }
+
+    /// Checks 1 to 4. An unreadable request is refused first, but its token is looked at, so that whoever
+    /// holds one is told the details.
+    fn token(&mut self, unreadable: Option<Refusal>) -> Result<&'a SecureToken, Refusal> {
+        let found = self.live_token();
+        if let Ok(token) = found {
+            self.known.token = Some(token.id);
+            self.known.lenient = token.lenient_status;
+        }
+        if let Some(refusal) = unreadable {
+            return Err(refusal);
+        }
+        let token = found.map_err(|(check, code)| Refusal::new(check, code))?;
+        if self.hit.inbound.door.capability().is_some_and(|needed| !token.capabilities.has(needed)) {
+            return Err(Refusal::new(Check::TokenMay, Code::TokenCapability));
+        }
+        if !token.admits(self.hit.arrival.address) {
+            return Err(Refusal::new(Check::SenderAddress, Code::IpNotAllowed));
+        }
+        Ok(token)
+    }
+
+    fn live_token(&self) -> Result<&'a SecureToken, (Check, Code)> {
+        let secret = match &self.hit.inbound.secure {
+            SecureSlot::Absent => return Err((Check::TokenPresent, Code::MissingSecure)),
+            SecureSlot::Unusable => return Err((Check::TokenLive, Code::InvalidSecure)),
+            SecureSlot::Present(secret) => secret,
+        };
+        let token = self.snapshot.tokens.get(&TokenDigest::of(secret.expose_secret()));
+        token.filter(|token| token.live_at(self.hit.arrival.at)).ok_or((Check::TokenLive, Code::InvalidSecure))
+    }
+
+    /// A rejection by the sealed id alone, where the offer admits it from this address.
+    fn tokenless_rejection(&self) -> bool {
+        let tokenless =
+            self.hit.inbound.door == Door::Rejection && matches!(self.hit.inbound.secure, SecureSlot::Absent);
+        if !tokenless {
+            return false;
+        }
+        let offer = self.transaction().ok().and_then(|(_, unsealed)| self.snapshot.offers.get(&unsealed.offer));
+        offer.is_some_and(|offer| {
+            let address = self.hit.arrival.address.to_canonical();
+            offer.switches.reject_without_secure
+                && offer.reject_allowed_addresses.iter().any(|network| network.contains(&address))
+        })
+    }
+
+    fn transaction(&self) -> Result<(TransactionId, Unsealed), Refusal> {
+        let text = match &self.hit.inbound.transaction_id {
+            Slot::Absent => return Err(Refusal::new(Check::TransactionId, Code::MissingTransactionId)),
+            Slot::Bad(problem) => return Err(Refusal::of(Check::TransactionId, problem.clone())),
+            Slot::Value(text) => text,
+        };
+        TransactionId::open(text, self.keyring).map_err(|malformed| Refusal {
+            received: presentable(text),
+            ..Refusal::detailed(
+                Check::TransactionId,
+                Code::MalformedTransactionId,
+                "transaction_id",
+                malformed.detail(),
+            )
+        })
+    }
+
+    fn of_transaction(&mut self, token: Option<&'a SecureToken>) -> Result<Admission<'a>, Refusal> {
+        let (id, unsealed) = self.transaction()?;
+        self.known.transaction_id = Some(id);
+        self.known.offer = Some(unsealed.offer);
+        self.known.publisher = Some(unsealed.publisher);
+        self.known.is_test = unsealed.kind.is_test();
+        if token.is_some_and(|token| !token.scope.covers(unsealed.offer)) {
+            return Err(Refusal::new(Check::TokenOffer, Code::TokenOfferMismatch));
+        }
+        let offer = self.sealed_offer(&unsealed)?;
+        match self.hit.inbound.door {
+            Door::Rejection => self.reason_given()?,
+            Door::Status => self.status_given()?,
+            Door::Postback => self.open(offer)?,
+            Door::Click | Door::Clickless | Door::Pixel => {}
+        }
+        if self.hit.inbound.door == Door::Postback
+            && let Slot::Bad(problem) = &self.hit.inbound.status
+        {
+            return Err(Refusal::of(Check::RequestReads, problem.clone()));
+        }
+        self.admission(token, offer, unsealed.publisher, Some((id, unsealed)))
+    }
+
+    fn sealed_offer(&self, unsealed: &Unsealed) -> Result<&'a Offer, Refusal> {
+        self.snapshot.offers.get(&unsealed.offer).ok_or_else(|| {
+            Refusal::detailed(
+                Check::TransactionId,
+                Code::UnknownOffer,
+                "transaction_id",
+                "Its offer does not exist here.".into(),
+            )
+        })
+    }
+
+    fn open(&self, offer: &Offer) -> Result<(), Refusal> {
+        match offer.state {
+            OfferState::Active | OfferState::Paused => Ok(()),
+            OfferState::Archived => Err(Refusal::new(Check::OfferActive, Code::OfferInactive)),
+        }
+    }
+
+    fn reason_given(&self) -> Result<(), Refusal> {
+        match self.hit.inbound.rejected_reason {
+            Some(_) => Ok(()),
+            None => Err(Refusal::new(Check::ReasonGiven, Code::ReasonRequired)),
+        }
+    }
+
+    fn status_given(&self) -> Result<(), Refusal> {
+        match &self.hit.inbound.status {
+            Slot::Value(_) => Ok(()),
+            Slot::Absent => Err(Refusal::new(Check::StatusGiven, Code::InvalidStatus)),
+            Slot::Bad(problem) => Err(Refusal::of(Check::StatusGiven, problem.clone())),
+        }
+    }
+
+    fn clickless(&mut self, token: &'a SecureToken) -> Result<Admission<'a>, Refusal> {
+        if !matches!(self.hit.inbound.transaction_id, Slot::Absent) {
+            return Err(Refusal::new(Check::NoTransactionId, Code::UnexpectedTransactionId));
+        }
+        let offer = self.named_offer(token)?;
+        self.known.offer = Some(offer.id);
+        self.open(offer)?;
+        if !offer.switches.clickless_enabled {
+            return Err(Refusal::new(Check::ClicklessEnabled, Code::ClicklessDisabled));
+        }
+        let publisher = self.named_publisher()?;
+        self.known.publisher = Some(publisher);
+        if let Slot::Bad(problem) = &self.hit.inbound.external_transaction_id {
+            return Err(Refusal::of(Check::RequestReads, problem.clone()));
+        }
+        self.admission(Some(token), offer, publisher, None)
+    }
+
+    /// The token's offer, or `offer=` beside a global token.
+    fn named_offer(&self, token: &SecureToken) -> Result<&'a Offer, Refusal> {
+        let sent = match &self.hit.inbound.offer {
+            Slot::Absent => None,
+            Slot::Value(id) => Some(*id),
+            Slot::Bad(problem) => return Err(Refusal::of(Check::OfferKnown, problem.clone())),
+        };
+        let id = match (token.scope, sent) {
+            (TokenScope::Offer(own), None) => own,
+            (TokenScope::Offer(own), Some(sent)) if own == sent => own,
+            (TokenScope::Offer(_), Some(_)) => {
+                return Err(Refusal::new(Check::TokenOffer, Code::TokenOfferMismatch));
+            }
+            (TokenScope::Global, Some(sent)) => sent,
+            (TokenScope::Global, None) => return Err(Refusal::new(Check::OfferKnown, Code::OfferRequired)),
+        };
+        self.snapshot.offers.get(&id).ok_or_else(|| Refusal::new(Check::OfferKnown, Code::UnknownOffer))
+    }
+
+    fn named_publisher(&self) -> Result<PublisherId, Refusal> {
+        let id = publisher_slot(&self.hit.inbound)?;
+        if self.snapshot.publishers.contains_key(&id) {
+            Ok(id)
+        } else {
+            Err(Refusal::new(Check::PublisherKnown, Code::UnknownPublisher))
+        }
+    }
+
+    fn pixel(&mut self) -> Result<Admission<'a>, Refusal> {
+        if self.snapshot.accepting_domain(&self.hit.arrival.host).is_none() {
+            return Err(Refusal::new(Check::DomainVerified, Code::PixelDomainRequired));
+        }
+        let (id, unsealed) = self.transaction()?;
+        self.known.transaction_id = Some(id);
+        self.known.offer = Some(unsealed.offer);
+        self.known.publisher = Some(unsealed.publisher);
+        self.known.is_test = unsealed.kind.is_test();
+        let offer = self.sealed_offer(&unsealed)?;
+        self.open(offer)?;
+        if !offer.switches.pixel_enabled {
+            return Err(Refusal::new(Check::PixelEnabled, Code::PixelDisabled));
+        }
+        self.admission(None, offer, unsealed.publisher, Some((id, unsealed)))
+    }
+
+    /// The checks that all doors share once offer and publisher are known.
+    fn admission(
+        &self,
+        token: Option<&'a SecureToken>,
+        offer: &'a Offer,
+        publisher: PublisherId,
+        transaction: Option<(TransactionId, Unsealed)>,
+    ) -> Result<Admission<'a>, Refusal> {
+        self.event()?;
+        let mut warnings = Vec::new();
+        let order_id = match &self.hit.inbound.order_id {
+            Slot::Absent => None,
+            Slot::Value(order_id) => Some(order_id.as_str()),
+            Slot::Bad(problem) if offer.counts_orders() => {
+                return Err(Refusal::of(Check::RequestReads, problem.clone()));
+            }
+            Slot::Bad(_) => {
+                warnings.push(warning(WarningCode::OrderIdIgnored, "order_id"));
+                None
+            }
+        };
+        let publisher_active = self.snapshot.publisher_active(publisher);
+        Ok(Admission { token, offer, publisher, transaction, order_id, event_number: 0, publisher_active, warnings })
+    }
+
+    /// No offer defines events yet: every event is unknown.
+    fn event(&self) -> Result<(), Refusal> {
+        let inbound = &self.hit.inbound;
+        let unknown = |field: &'static str, received: String| Refusal {
+            received: Some(received.chars().take(64).collect()),
+            ..Refusal::detailed(
+                Check::EventDefined,
+                Code::UnknownEvent,
+                field,
+                "The offer defines no such event.".into(),
+            )
+        };
+        match (&inbound.event_id, &inbound.event_name) {
+            (Slot::Absent, Slot::Absent) => Ok(()),
+            (Slot::Bad(problem), _) | (_, Slot::Bad(problem)) => Err(Refusal::of(Check::EventDefined, problem.clone())),
+            (Slot::Value(number), _) => Err(unknown("event_id", number.to_string())),
+            (Slot::Absent, Slot::Value(name)) => Err(unknown("event_name", name.clone())),
+        }
+    }
+}
+
+pub(super) fn publisher_slot(inbound: &Inbound) -> Result<PublisherId, Refusal> {
+    match &inbound.publisher {
+        Slot::Absent => Err(Refusal::new(Check::PublisherKnown, Code::MissingPublisher)),
+        Slot::Bad(problem) => Err(Refusal::of(Check::PublisherKnown, problem.clone())),
+        Slot::Value(id) => Ok(*id),
+    }
+}

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::access_token::{AccessGrant, TokenRefused};
 use super::{App, snapshot};
-use crate::domain::operator::{AuthRefused, Principal, PrincipalKind};
+use crate::domain::operator::{AuthRefused, Principal, PrincipalKind, Role};
 use crate::domain::snapshot::Snapshot;
 
 /// Believes `bearer`, or says why not. `address` and `request_id` go on in the principal.
@@ -47,7 +47,7 @@ fn is_ahead(snapshot: &Snapshot, grant: &AccessGrant) -> bool {
     snapshot.operators.get(&grant.operator).is_none_or(|access| access.token_version < grant.token_version)
 }
 
-fn standing(snapshot: &Snapshot, grant: &AccessGrant) -> Option<(String, crate::domain::operator::Role)> {
+fn standing(snapshot: &Snapshot, grant: &AccessGrant) -> Option<(String, Role)> {
     let access = snapshot.operators.get(&grant.operator)?;
     let holds = access.is_active && access.token_version == grant.token_version;
     let live = !snapshot.revoked_sessions.contains(&grant.session);

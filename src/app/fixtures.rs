@@ -1,17 +1,19 @@
 //! What the unit tests of use cases stand on: an [`App`] on a database of its own, and people.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::access_token::{AccessTokens, SigningKeys};
 use super::dns::{DnsFailure, DnsLookup};
+use super::operators::{Draft, create_operator};
 use super::snapshot::{UnknownTokens, refresh};
 use super::{App, AppOptions, Identity, TrackingLimits};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::keyring::{Keyring, SeededEntropy};
-use crate::domain::operator::{Principal, Role};
+use crate::domain::operator::{Caller, Operator, Principal, Role};
 use crate::domain::transaction_id::Minter;
 use crate::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits};
 use crate::store::fixtures::{Folder, database};
@@ -38,6 +40,29 @@ impl DnsLookup for SilentDns {
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>> {
         self.cname(name)
     }
+}
+
+/// A clock that a test moves by hand.
+pub(crate) struct HandClock(AtomicI64);
+
+impl HandClock {
+    pub(crate) fn advance_seconds(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// [`test_app`] with a clock that begins at [`NOW`] and is moved by hand.
+pub(crate) async fn timed_app() -> (App, Arc<HandClock>, Folder) {
+    let (mut app, folder) = test_app().await;
+    let clock = Arc::new(HandClock(AtomicI64::new(NOW.as_millis())));
+    app.clock = clock.clone();
+    (app, clock, folder)
 }
 
 /// Keep the folder as long as the app is used.
@@ -100,4 +125,18 @@ fn intake(parts: IntakeParts) -> Intake {
 
 pub(crate) fn manager() -> Principal {
     Principal { label: "Ada".into(), role: Role::Manager, ..Principal::system() }
+}
+
+/// The password of everybody in tests.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// An operator who can sign in with [`PASSWORD`].
+pub(crate) async fn operator(app: &App, email: &str, role: Role) -> Operator {
+    let draft = Draft { email: email.to_owned(), name: "Grace".to_owned(), role };
+    create_operator(app, &Principal::system(), draft, PASSWORD.into()).await.unwrap().unwrap()
+}
+
+/// A request from 192.0.2.1.
+pub(crate) fn caller() -> Caller {
+    Caller { address: "192.0.2.1".parse().ok(), request_id: "req_1".to_owned() }
 }

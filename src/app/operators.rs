@@ -12,7 +12,8 @@ use crate::domain::ids::OperatorId;
 use crate::domain::operator::{
     NAME_CHARACTERS_MAX, Operator, PasswordRefused, Principal, Role, check_password, parse_email,
 };
-use crate::store::{StoreError, audit, operators, sessions};
+use crate::store::settings::Setting;
+use crate::store::{StoreError, audit, operators, sessions, settings};
 
 /// Characters of a generated password: 5 bits each.
 const GENERATED_CHARACTERS: usize = 24;
@@ -47,6 +48,11 @@ pub async fn create_operator(
     let written = app.database.control_write(Box::new(move |transaction| {
         Box::pin(async move {
             operators::insert(transaction, &row, &hash).await?;
+            if settings::find_in(transaction, Setting::SetupCompletedAt).await?.is_none() {
+                let now = row.created_at.to_string();
+                settings::set(transaction, Setting::SetupCompletedAt, Some(&now)).await?;
+                settings::set(transaction, Setting::SetupCodeDigest, None).await?;
+            }
             audit::insert(transaction, event).await
         })
     }));
@@ -172,4 +178,43 @@ fn taken(email: &str) -> UserError {
 
 fn unknown() -> UserError {
     UserError::new(UserErrorCode::NotFound, &["email"], "There is no operator with this address")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{PASSWORD, operator, test_app};
+    use super::*;
+    use crate::domain::keyring::SeededEntropy;
+
+    #[tokio::test]
+    async fn an_address_has_one_operator() {
+        let (app, _folder) = test_app().await;
+        let first = operator(&app, "ada@example.com", Role::Viewer).await;
+        assert_eq!(app.snapshot.load().operators[&first.id].role, Role::Viewer);
+        let draft = Draft { email: "ADA@example.com ".into(), name: "Ada".into(), role: Role::Admin };
+        let refused = create_operator(&app, &Principal::system(), draft, PASSWORD.into()).await.unwrap().unwrap_err();
+        assert_eq!((refused.len(), refused[0].code), (1, UserErrorCode::Taken));
+    }
+
+    #[tokio::test]
+    async fn a_password_is_set_for_somebody_who_is_there_and_only_if_it_is_good() {
+        let (app, _folder) = test_app().await;
+        operator(&app, "ada@example.com", Role::Viewer).await;
+        let code = async |email: &str, password: &str| {
+            let set = set_password(&app, &Principal::system(), email, password.into()).await.unwrap();
+            set.err().map(|errors| errors[0].code)
+        };
+        assert_eq!(code("eve@example.com", PASSWORD).await, Some(UserErrorCode::NotFound));
+        assert_eq!(code("ada", PASSWORD).await, Some(UserErrorCode::NotFound));
+        assert_eq!(code("ada@example.com", "Ada@Example.com").await, Some(UserErrorCode::PasswordTooWeak));
+        assert_eq!(code("Ada@example.com", "another sentence").await, None);
+    }
+
+    #[test]
+    fn a_generated_password_is_good_and_does_not_repeat() {
+        let entropy = SeededEntropy::new(1);
+        let (one, two) = (generate_password(&entropy), generate_password(&entropy));
+        assert_ne!(one.expose_secret(), two.expose_secret());
+        assert_eq!(check_password(one.expose_secret(), "ada@example.com"), Ok(()));
+    }
 }

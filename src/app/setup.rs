@@ -121,3 +121,82 @@ async fn insert_first(
     }));
     Ok(work.await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::UserErrorCode;
+    use super::super::fixtures::{PASSWORD, caller, operator, test_app};
+    use super::super::sign_in::sign_in;
+    use super::*;
+
+    fn request(code: &str) -> SetupRequest {
+        let (email, name) = ("root@example.com".to_owned(), "Root".to_owned());
+        SetupRequest { code: code.to_owned(), email, name, password: PASSWORD.into() }
+    }
+
+    #[tokio::test]
+    async fn the_printed_code_makes_the_first_administrator_once() {
+        let (app, _folder) = test_app().await;
+        let code = ensure_setup_code(&app).await.unwrap().unwrap();
+        let signed_in = set_up(&app, request(code.reveal()), &caller()).await.unwrap().unwrap();
+        assert_eq!((signed_in.operator.role, signed_in.operator.email.as_str()), (Role::Admin, "root@example.com"));
+        assert!(sign_in(&app, "root@example.com", PASSWORD.into(), &caller()).await.unwrap().is_ok());
+        let again = set_up(&app, request(code.reveal()), &caller()).await.unwrap();
+        assert_eq!(again.unwrap_err(), SetupRefused::Done);
+        assert!(ensure_setup_code(&app).await.unwrap().is_none());
+        let events = audit::find_by_subject(&app.database, &signed_in.operator.id.to_string(), 10).await.unwrap();
+        assert_eq!((events.len(), events[0].action.as_str()), (1, "operator.create"));
+        assert_eq!(events[0].address.as_deref(), Some("192.0.2.0/24"));
+    }
+
+    #[tokio::test]
+    async fn only_the_code_of_the_last_start_counts() {
+        let (app, _folder) = test_app().await;
+        let refused = async |code: &str| set_up(&app, request(code), &caller()).await.unwrap().unwrap_err();
+        assert_eq!(refused("").await, SetupRefused::WrongCode, "before any code");
+        let old = ensure_setup_code(&app).await.unwrap().unwrap();
+        let new = ensure_setup_code(&app).await.unwrap().unwrap();
+        for wrong in ["", "0000-0000-0000-0000-0000-0000", old.reveal()] {
+            assert_eq!(refused(wrong).await, SetupRefused::WrongCode, "{wrong}");
+        }
+        assert!(set_up(&app, request(&new.reveal().to_uppercase()), &caller()).await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_taken_is_told_and_the_code_stays_good() {
+        let (app, _folder) = test_app().await;
+        let code = ensure_setup_code(&app).await.unwrap().unwrap();
+        let bad =
+            SetupRequest { email: "root".into(), name: " ".into(), password: "short".into(), ..request(code.reveal()) };
+        let Err(SetupRefused::Invalid(errors)) = set_up(&app, bad, &caller()).await.unwrap() else { panic!("refused") };
+        let told: Vec<_> = errors.iter().map(|error| (error.field[0].as_str(), error.code)).collect();
+        let expected = [
+            ("email", UserErrorCode::Invalid),
+            ("name", UserErrorCode::Required),
+            ("password", UserErrorCode::PasswordTooWeak),
+        ];
+        assert_eq!(told, expected);
+        assert!(set_up(&app, request(code.reveal()), &caller()).await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn two_at_once_with_one_code_make_one_operator() {
+        let (app, _folder) = test_app().await;
+        let code = ensure_setup_code(&app).await.unwrap().unwrap();
+        let mut second = request(code.reveal());
+        second.email = "other@example.com".into();
+        let from = caller();
+        let (one, two) = tokio::join!(set_up(&app, request(code.reveal()), &from), set_up(&app, second, &from));
+        assert!(one.unwrap().is_ok() != two.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_operator_of_the_command_line_ends_the_setup() {
+        let (app, _folder) = test_app().await;
+        let code = ensure_setup_code(&app).await.unwrap().unwrap();
+        operator(&app, "cli@example.com", Role::Viewer).await;
+        let refused = set_up(&app, request(code.reveal()), &caller()).await.unwrap();
+        assert_eq!(refused.unwrap_err(), SetupRefused::Done);
+        assert!(ensure_setup_code(&app).await.unwrap().is_none());
+    }
+}

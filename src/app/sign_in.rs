@@ -259,3 +259,183 @@ async fn end(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::authenticate::authenticate;
+    use super::super::fixtures::{PASSWORD, caller, operator, test_app, timed_app};
+    use super::super::lockout::{FAILURES_MAX, WINDOW_SECONDS};
+    use super::super::operators::set_password;
+    use super::*;
+    use crate::domain::operator::{AuthRefused, Role};
+    use crate::domain::session::RACE_SECONDS;
+
+    const EMAIL: &str = "grace@example.com";
+
+    async fn signed_in_as(app: &App, password: &str) -> Result<SignedIn, SignInRefused> {
+        sign_in(app, EMAIL, password.into(), &caller()).await.unwrap()
+    }
+
+    async fn refreshed(app: &App, token: &RefreshToken) -> Result<SignedIn, RefreshRefused> {
+        refresh(app, token.reveal(), &caller()).await.unwrap()
+    }
+
+    async fn believed(app: &App, signed_in: &SignedIn) -> Result<Principal, AuthRefused> {
+        authenticate(app, signed_in.access_token(), caller().address, "req_2").await
+    }
+
+    async fn audited(app: &App, session: SessionId) -> Vec<String> {
+        let events = audit::find_by_subject(&app.database, &session.to_string(), 10).await.unwrap();
+        events.into_iter().map(|event| format!("{} by {}", event.action, event.actor_label)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_gives_tokens_that_are_believed() {
+        let (app, _folder) = test_app().await;
+        let grace = operator(&app, EMAIL, Role::Manager).await;
+        let signed_in = sign_in(&app, " Grace@Example.com", PASSWORD.into(), &caller()).await.unwrap().unwrap();
+        let principal = believed(&app, &signed_in).await.unwrap();
+        assert_eq!(
+            (principal.operator, principal.role, principal.label.as_str()),
+            (Some(grace.id), Role::Manager, "Grace")
+        );
+        assert_eq!((principal.session, principal.address), (Some(signed_in.refresh_token.session), caller().address));
+        assert_eq!(principal.request_id, "req_2");
+        assert!(!format!("{signed_in:?}").contains(signed_in.access_token()));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_and_an_unknown_account_get_one_answer() {
+        let (app, _folder) = test_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        assert_eq!(signed_in_as(&app, "wrong horse battery").await.unwrap_err(), SignInRefused::WrongCredentials);
+        for unknown in ["nobody@example.com", "", "no address", "\0"] {
+            let refused = sign_in(&app, unknown, PASSWORD.into(), &caller()).await.unwrap();
+            assert_eq!(refused.unwrap_err(), SignInRefused::WrongCredentials, "{unknown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn ten_wrong_passwords_lock_the_account_for_this_network_only() {
+        let (app, clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(signed_in_as(&app, "wrong horse battery").await.unwrap_err(), SignInRefused::WrongCredentials);
+        }
+        let locked = SignInRefused::Locked { retry_after_seconds: 900 };
+        assert_eq!(signed_in_as(&app, PASSWORD).await.unwrap_err(), locked);
+        let elsewhere = Caller { address: "198.51.100.7".parse().ok(), ..caller() };
+        assert!(sign_in(&app, EMAIL, PASSWORD.into(), &elsewhere).await.unwrap().is_ok());
+        clock.advance_seconds(WINDOW_SECONDS);
+        assert!(signed_in_as(&app, PASSWORD).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_access_token_expires_and_a_refresh_gives_the_next() {
+        let (app, clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let first = signed_in_as(&app, PASSWORD).await.unwrap();
+        clock.advance_seconds(1000);
+        assert!(matches!(believed(&app, &first).await, Err(AuthRefused::Expired)));
+        let second = refreshed(&app, &first.refresh_token).await.unwrap();
+        assert_eq!(second.refresh_token.session, first.refresh_token.session);
+        assert!(believed(&app, &second).await.is_ok());
+        clock.advance_seconds(14 * 86_400 - 1);
+        assert!(refreshed(&app, &second.refresh_token).await.is_ok());
+        clock.advance_seconds(14 * 86_400);
+        let third = signed_in_as(&app, PASSWORD).await.unwrap();
+        clock.advance_seconds(14 * 86_400);
+        assert_eq!(refreshed(&app, &third.refresh_token).await.unwrap_err(), RefreshRefused::Ended);
+    }
+
+    #[tokio::test]
+    async fn a_used_refresh_token_ends_its_family_and_is_audited() {
+        let (app, clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let first = signed_in_as(&app, PASSWORD).await.unwrap();
+        let second = refreshed(&app, &first.refresh_token).await.unwrap();
+        clock.advance_seconds(RACE_SECONDS);
+        assert_eq!(refreshed(&app, &first.refresh_token).await.unwrap_err(), RefreshRefused::Ended);
+        assert_eq!(refreshed(&app, &second.refresh_token).await.unwrap_err(), RefreshRefused::Ended);
+        assert!(matches!(believed(&app, &second).await, Err(AuthRefused::Withdrawn)));
+        assert_eq!(audited(&app, first.refresh_token.session).await, ["session.reuse by system"]);
+    }
+
+    #[tokio::test]
+    async fn of_refreshes_at_once_one_wins_and_the_session_lives() {
+        let (app, _folder) = test_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let first = signed_in_as(&app, PASSWORD).await.unwrap();
+        let tries = (0..16).map(|_| refreshed(&app, &first.refresh_token));
+        let (won, lost): (Vec<_>, Vec<_>) =
+            futures_util::future::join_all(tries).await.into_iter().partition(Result::is_ok);
+        assert_eq!((won.len(), lost.len()), (1, 15));
+        assert!(lost.into_iter().all(|lost| lost.unwrap_err() == RefreshRefused::Race));
+        for winner in won {
+            assert!(refreshed(&app, &winner.unwrap().refresh_token).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_made_up_refresh_token_ends_nothing() {
+        let (app, clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let first = signed_in_as(&app, PASSWORD).await.unwrap();
+        clock.advance_seconds(RACE_SECONDS);
+        let forged = format!("{}00", &first.refresh_token.reveal()[..115]);
+        assert_eq!(refresh(&app, &forged, &caller()).await.unwrap().unwrap_err(), RefreshRefused::Invalid);
+        sign_out(&app, SignOut::Refresh(&forged), &caller()).await.unwrap();
+        assert!(believed(&app, &first).await.is_ok() && refreshed(&app, &first.refresh_token).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn signing_out_refuses_the_access_token_at_once_here_and_elsewhere_with_the_next_snapshot() {
+        let (app, _folder) = test_app().await;
+        let (mut other, _other_folder) = test_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let (one, two) = (signed_in_as(&app, PASSWORD).await.unwrap(), signed_in_as(&app, PASSWORD).await.unwrap());
+        other.database = app.database.clone();
+        assert!(believed(&other, &one).await.is_ok(), "a token from another server makes this one read anew");
+        sign_out(&app, SignOut::Refresh(one.refresh_token.reveal()), &caller()).await.unwrap();
+        assert!(matches!(believed(&app, &one).await, Err(AuthRefused::Withdrawn)));
+        snapshot::refresh(&other).await.unwrap();
+        assert!(matches!(believed(&other, &one).await, Err(AuthRefused::Withdrawn)));
+        assert!(believed(&other, &two).await.is_ok(), "another session of the same operator goes on");
+        assert_eq!(refreshed(&app, &one.refresh_token).await.unwrap_err(), RefreshRefused::Ended);
+        assert_eq!(audited(&app, one.refresh_token.session).await, ["session.end by Grace"]);
+    }
+
+    #[tokio::test]
+    async fn signing_out_twice_writes_once() {
+        let (app, _folder) = test_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let session = signed_in_as(&app, PASSWORD).await.unwrap().refresh_token.session;
+        sign_out(&app, SignOut::Session(session), &caller()).await.unwrap();
+        let version = app.snapshot.load().version;
+        sign_out(&app, SignOut::Session(session), &caller()).await.unwrap();
+        snapshot::refresh(&app).await.unwrap();
+        assert_eq!((app.snapshot.load().version, audited(&app, session).await.len()), (version, 1));
+    }
+
+    #[tokio::test]
+    async fn another_password_ends_every_session() {
+        let (app, _folder) = test_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let old = signed_in_as(&app, PASSWORD).await.unwrap();
+        let next = "a wholly other sentence";
+        set_password(&app, &Principal::system(), EMAIL, next.into()).await.unwrap().unwrap();
+        assert!(matches!(believed(&app, &old).await, Err(AuthRefused::Withdrawn)));
+        assert_eq!(refreshed(&app, &old.refresh_token).await.unwrap_err(), RefreshRefused::Ended);
+        assert_eq!(signed_in_as(&app, PASSWORD).await.unwrap_err(), SignInRefused::WrongCredentials);
+        let new = signed_in_as(&app, next).await.unwrap();
+        assert!(believed(&app, &new).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_session_does_not_begin_when_the_password_changed_meanwhile() {
+        let (app, _folder) = test_app().await;
+        let before = operator(&app, EMAIL, Role::Manager).await;
+        set_password(&app, &Principal::system(), EMAIL, "a wholly other sentence".into()).await.unwrap().unwrap();
+        assert!(begin_session(&app, before).await.unwrap().is_none());
+    }
+}

@@ -25,7 +25,8 @@ use crate::app::authenticate::authenticate;
 use crate::app::setup::{SetupRefused, SetupRequest, set_up};
 use crate::app::sign_in::{RefreshRefused, SignInRefused, SignOut, SignedIn, refresh, sign_in, sign_out};
 use crate::app::{App, AppError, UserError};
-use crate::domain::operator::Caller;
+use crate::domain::ids::SessionId;
+use crate::domain::operator::{AuthRefused, Caller};
 use crate::telemetry::RequestIds;
 
 /// Bytes of a body: a name, an address and a password have room in it.
@@ -106,10 +107,7 @@ async fn end(State(door): State<Arc<Door>>, request: Request) -> Response {
 async fn ended(door: &Door, visit: &Visit) -> Result<Response, Problem> {
     visit.check_origin()?;
     let caller = &visit.caller;
-    if let Some(bearer) = visit.bearer()
-        && let Ok(principal) = authenticate(&door.app, bearer, caller.address, &caller.request_id).await
-        && let Some(session) = principal.session
-    {
+    if let Some(session) = believed_session(door, visit).await? {
         sign_out(&door.app, SignOut::Session(session), caller).await?;
     }
     if let Some(token) = visit.cookie() {
@@ -117,6 +115,19 @@ async fn ended(door: &Door, visit: &Visit) -> Result<Response, Problem> {
     }
     let headers = [(header::SET_COOKIE, cookie(door, "", 0)), no_store()];
     Ok((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+/// The session of the bearer token, if one was sent and is believed.
+async fn believed_session(door: &Door, visit: &Visit) -> Result<Option<SessionId>, Problem> {
+    let Some(bearer) = visit.bearer() else { return Ok(None) };
+    match authenticate(&door.app, bearer, visit.caller.address, &visit.caller.request_id).await {
+        Ok(principal) => Ok(principal.session),
+        Err(AuthRefused::Invalid | AuthRefused::Expired | AuthRefused::Withdrawn) => Ok(None),
+        Err(refused @ AuthRefused::Unavailable(_)) => {
+            tracing::error!(request_id = visit.caller.request_id, error = %refused, "a bearer could not be checked");
+            Err(Problem::Ours(AppError::Busy))
+        }
+    }
 }
 
 async fn first(State(door): State<Arc<Door>>, request: Request) -> Response {
@@ -426,5 +437,242 @@ fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => (status, [json, no_store()], bytes).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::app::fixtures::{PASSWORD, operator, timed_app};
+    use crate::app::lockout::FAILURES_MAX;
+    use crate::app::setup::ensure_setup_code;
+    use crate::app::snapshot;
+    use crate::domain::operator::Role;
+    use crate::domain::session::RACE_SECONDS;
+
+    const EMAIL: &str = "grace@example.com";
+    const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 4711);
+    const HOST: (&str, &str) = ("host", "admin.example:8080");
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    struct Answer {
+        status: u16,
+        headers: HeaderMap,
+        body: Value,
+    }
+
+    impl Answer {
+        fn code(&self) -> (u16, &str) {
+            (self.status, self.body["code"].as_str().unwrap_or_default())
+        }
+
+        fn header(&self, name: &str) -> &str {
+            self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        }
+
+        /// What a browser would send back.
+        fn cookie(&self) -> String {
+            self.header("set-cookie").split(';').next().unwrap().to_owned()
+        }
+    }
+
+    async fn send(app: &Arc<App>, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).extension(PeerAddress(PEER));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = routes::<()>(Arc::clone(app)).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    fn credentials(password: &str) -> String {
+        json!({"email": EMAIL, "password": password}).to_string()
+    }
+
+    async fn signed_in(app: &Arc<App>) -> Answer {
+        let answer = send(app, "POST", "/api/session", &[HOST, JSON], &credentials(PASSWORD)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer
+    }
+
+    async fn is_believed(app: &App, answer: &Answer) -> bool {
+        let token = answer.body["access_token"].as_str().unwrap();
+        authenticate(app, token, None, "req").await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn signing_in_answers_with_a_bearer_and_a_cookie_that_no_script_reads() {
+        let (app, _clock, _folder) = timed_app().await;
+        let grace = operator(&app, EMAIL, Role::Manager).await;
+        let app = Arc::new(app);
+        let answer = signed_in(&app).await;
+        assert_eq!(answer.body["token_type"], "Bearer");
+        assert_eq!(answer.body["expires_in"], 900);
+        let expected = json!({"id": grace.id.to_string(), "email": EMAIL, "name": "Grace", "role": "MANAGER"});
+        assert_eq!(answer.body["operator"], expected);
+        assert!(is_believed(&app, &answer).await);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        let cookie = answer.header("set-cookie");
+        assert!(cookie.starts_with("rt_refresh=rt_r_"), "{cookie}");
+        let rest = "; Path=/api/session; HttpOnly; SameSite=Strict; Max-Age=1209600; Secure";
+        assert!(cookie.ends_with(rest), "{cookie}");
+    }
+
+    #[tokio::test]
+    async fn without_https_the_cookie_is_not_secure() {
+        let (mut app, _clock, _folder) = timed_app().await;
+        app.options.public_url = "http://localhost:8080".parse().unwrap();
+        operator(&app, EMAIL, Role::Manager).await;
+        assert!(!signed_in(&Arc::new(app)).await.header("set-cookie").contains("Secure"));
+    }
+
+    #[tokio::test]
+    async fn a_refresh_rotates_the_cookie_and_its_reuse_ends_the_session() {
+        let (app, clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let app = Arc::new(app);
+        let first = signed_in(&app).await;
+        let with = |cookie: String| {
+            let app = Arc::clone(&app);
+            async move { send(&app, "POST", "/api/session/refresh", &[HOST, ("cookie", &cookie)], "").await }
+        };
+        let second = with(format!("theme=dark; {}", first.cookie())).await;
+        assert_eq!(second.status, 200, "{}", second.body);
+        assert_ne!(second.cookie(), first.cookie());
+        assert!(is_believed(&app, &second).await);
+        let race = with(first.cookie()).await;
+        assert_eq!((race.code(), race.header("set-cookie")), ((409, "refresh_race"), ""));
+        clock.advance_seconds(RACE_SECONDS);
+        let reused = with(first.cookie()).await;
+        assert_eq!(reused.code(), (401, "session_ended"));
+        assert!(reused.header("set-cookie").starts_with("rt_refresh=; Path=/api/session;"));
+        assert_eq!(with(second.cookie()).await.code(), (401, "session_ended"));
+        assert!(!is_believed(&app, &second).await);
+        assert_eq!(with("rt_refresh=rt_r_made_up".to_owned()).await.code(), (401, "not_signed_in"));
+        assert_eq!(send(&app, "POST", "/api/session/refresh", &[HOST], "").await.code(), (401, "not_signed_in"));
+    }
+
+    #[tokio::test]
+    async fn signing_out_works_by_cookie_by_bearer_and_twice() {
+        let (app, _clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let app = Arc::new(app);
+        let (one, two) = (signed_in(&app).await, signed_in(&app).await);
+        let bearer = format!("Bearer {}", two.body["access_token"].as_str().unwrap());
+        for headers in [&[HOST, ("cookie", &one.cookie())][..], &[HOST, ("authorization", &bearer)], &[HOST]] {
+            for _ in 0..2 {
+                let answer = send(&app, "DELETE", "/api/session", headers, "").await;
+                assert_eq!((answer.status, answer.header("cache-control")), (204, "no-store"));
+                assert!(answer.header("set-cookie").contains("Max-Age=0"));
+            }
+        }
+        assert!(!is_believed(&app, &one).await && !is_believed(&app, &two).await);
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_are_401_and_then_429_with_a_time() {
+        let (app, _clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let app = Arc::new(app);
+        for _ in 0..FAILURES_MAX {
+            let answer = send(&app, "POST", "/api/session", &[HOST, JSON], &credentials("wrong horse battery")).await;
+            assert_eq!(answer.code(), (401, "wrong_credentials"));
+        }
+        let answer = send(&app, "POST", "/api/session", &[HOST, JSON], &credentials(PASSWORD)).await;
+        assert_eq!((answer.code(), answer.header("retry-after")), ((429, "locked"), "900"));
+        assert_eq!((&answer.body["ok"], answer.header("cache-control")), (&json!(false), "no-store"));
+    }
+
+    #[tokio::test]
+    async fn a_page_of_another_origin_is_refused() {
+        let (app, _clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        let app = Arc::new(app);
+        let cookie = signed_in(&app).await.cookie();
+        let body = credentials(PASSWORD);
+        for (origin, good) in [
+            ("http://admin.example:8080", true),
+            ("https://admin.example:8080", true),
+            ("https://track.example", true),
+            ("https://track.example:443", true),
+            ("https://admin.example", false),
+            ("http://track.example", false),
+            ("https://evil.example", false),
+            ("https://admin.example:8080.evil.example", false),
+            ("ftp://admin.example:8080", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let from = ("origin", origin);
+            let answer = send(&app, "POST", "/api/session", &[HOST, JSON, from], &body).await;
+            assert_eq!(answer.status == 200, good, "{origin}: {}", answer.body);
+            assert_eq!(answer.status == 403, !good, "{origin}: {}", answer.body);
+        }
+        let evil = [HOST, JSON, ("origin", "https://evil.example"), ("cookie", &cookie)];
+        for (method, path) in [("POST", "/api/session/refresh"), ("DELETE", "/api/session"), ("POST", "/api/setup")] {
+            assert_eq!(send(&app, method, path, &evil, "{}").await.code(), (403, "origin_not_allowed"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_json_of_ours_is_refused_and_not_repeated() {
+        let (app, _clock, _folder) = timed_app().await;
+        let app = Arc::new(app);
+        let long = format!("{{\"email\":\"{}\"}}", "a".repeat(BODY_BYTES_MAX));
+        for (headers, body, code) in [
+            (&[HOST][..], "{}", (415, "unsupported_media_type")),
+            (&[HOST, ("content-type", "text/plain")], "{}", (415, "unsupported_media_type")),
+            (&[HOST, JSON], "", (400, "bad_request")),
+            (&[HOST, JSON], "{\"email\":\"canary\"}", (400, "bad_request")),
+            (&[HOST, JSON], "{\"email\":\"a@b\",\"password\":[\"canary\"]}", (400, "bad_request")),
+            (&[HOST, JSON], long.as_str(), (413, "body_too_large")),
+        ] {
+            let answer = send(&app, "POST", "/api/session", headers, body).await;
+            assert_eq!(answer.code(), code, "{body}");
+            assert!(!answer.body.to_string().contains("canary"));
+        }
+        assert_eq!(send(&app, "GET", "/api/session", &[HOST], "").await.status, 405);
+    }
+
+    #[tokio::test]
+    async fn the_first_run_makes_an_administrator_who_is_signed_in() {
+        let (app, _clock, _folder) = timed_app().await;
+        let app = Arc::new(app);
+        let code = ensure_setup_code(&app).await.unwrap().unwrap();
+        let body = |code: &str, password: &str| {
+            json!({"code": code, "email": EMAIL, "name": "Grace", "password": password}).to_string()
+        };
+        let wrong = send(&app, "POST", "/api/setup", &[HOST, JSON], &body("0000", PASSWORD)).await;
+        assert_eq!(wrong.code(), (401, "wrong_setup_code"));
+        let weak = send(&app, "POST", "/api/setup", &[HOST, JSON], &body(code.reveal(), "short")).await;
+        assert_eq!((weak.code(), &weak.body["errors"][0]["field"]), ((400, "invalid"), &json!("password")));
+        let done = send(&app, "POST", "/api/setup", &[HOST, JSON], &body(code.reveal(), PASSWORD)).await;
+        assert_eq!((done.status, &done.body["operator"]["role"]), (200, &json!("ADMIN")), "{}", done.body);
+        assert!(is_believed(&app, &done).await && done.cookie().starts_with("rt_refresh=rt_r_"));
+        let again = send(&app, "POST", "/api/setup", &[HOST, JSON], &body(code.reveal(), PASSWORD)).await;
+        assert_eq!(again.code(), (409, "setup_done"));
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_503_and_no_wrong_password() {
+        let (app, _clock, _folder) = timed_app().await;
+        operator(&app, EMAIL, Role::Manager).await;
+        snapshot::refresh(&app).await.unwrap();
+        app.database.close().await;
+        let app = Arc::new(app);
+        for _ in 0..=FAILURES_MAX {
+            let answer = send(&app, "POST", "/api/session", &[HOST, JSON], &credentials(PASSWORD)).await;
+            assert_eq!((answer.code(), answer.header("retry-after")), ((503, "try_again"), "2"), "{}", answer.body);
+        }
     }
 }

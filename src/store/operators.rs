@@ -2,7 +2,7 @@
 
 use entity::operator as row;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -58,15 +58,6 @@ pub(crate) async fn find(connection: &impl ConnectionTrait, id: OperatorId) -> R
 pub(crate) async fn any(connection: &impl ConnectionTrait) -> Result<bool, StoreError> {
     let first = row::Entity::find().select_only().column(row::Column::Id).limit(1);
     Ok(first.into_tuple::<Uuid>().one(connection).await?.is_some())
-}
-
-/// Administrators who may sign in. For the rule that the last one stays.
-///
-/// # Errors
-/// As of every read.
-pub(crate) async fn count_active_admins(connection: &impl ConnectionTrait) -> Result<u64, StoreError> {
-    let admins = row::Column::Role.eq(Role::Admin.as_str());
-    Ok(row::Entity::find().filter(admins).filter(row::Column::IsActive.eq(true)).count(connection).await?)
 }
 
 /// # Errors

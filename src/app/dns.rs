@@ -72,9 +72,9 @@ impl DnsLookup for Dns {
     fn cname<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>> {
         Box::pin(async move {
             let records = self.lookup(name, RecordType::CNAME).await?;
-            let target = |record: &RData| match record {
-                RData::CNAME(target) => Some(target.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
-                _ => None,
+            let target = |record: &RData| {
+                let RData::CNAME(target) = record else { return None };
+                Some(target.0.to_ascii().trim_end_matches('.').to_ascii_lowercase())
             };
             Ok(records.iter().filter_map(target).collect())
         })
@@ -83,9 +83,9 @@ impl DnsLookup for Dns {
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>> {
         Box::pin(async move {
             let records = self.lookup(name, RecordType::TXT).await?;
-            let text = |record: &RData| match record {
-                RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
-                _ => None,
+            let text = |record: &RData| {
+                let RData::TXT(text) = record else { return None };
+                Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned())
             };
             Ok(records.iter().filter_map(text).collect())
         })

@@ -356,3 +356,94 @@ fn image_tag(url: &str) -> String {
 fn no_offer() -> UserError {
     UserError::new(UserErrorCode::NotFound, &["input", "offerId"], "There is no such offer.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::create_token::{TokenRequest, create_token};
+    use crate::app::fixtures::{manager, test_app};
+    use crate::domain::fixtures;
+    use crate::domain::inbound::{Pairs, SecureSlot, Slot, read};
+    use crate::domain::offer::Switches;
+    use crate::domain::secure_token::Capabilities;
+
+    /// An offer and a token of it that may do everything; the snapshot is newer than any database.
+    async fn offer_token(app: &App, switches: Switches) -> PlainToken {
+        let offer = Offer { switches, ..fixtures::offer() };
+        let scope = TokenScope::Offer(offer.id);
+        let mut snapshot = Snapshot { version: i64::MAX, offers: [(offer.id, offer)].into(), ..Snapshot::default() };
+        app.snapshot.store(Arc::new(Snapshot { offers: snapshot.offers.clone(), ..Snapshot::default() }));
+        let capabilities = Some(Capability::ALL.into_iter().collect::<Capabilities>());
+        let request = TokenRequest { capabilities, ..TokenRequest::new(scope) };
+        let issued = create_token(app, &manager(), &request).await.unwrap().unwrap();
+        snapshot.tokens.insert(issued.token.token.digest, issued.token.token);
+        app.snapshot.store(Arc::new(snapshot));
+        issued.secret
+    }
+
+    fn of_offer(kind: PostbackKind) -> UrlRequest {
+        UrlRequest { kind, scope: TokenScope::Offer(fixtures::offer().id), domain: None, params: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn every_kind_has_its_own_url() {
+        let (app, _folder) = test_app().await;
+        let secret = offer_token(&app, Switches { clickless_enabled: true, ..Switches::default() }).await;
+        let secret = secret.reveal();
+        for (kind, rest) in [
+            (PostbackKind::Conversion, "/?secure={}&transaction_id={transaction_id}"),
+            (
+                PostbackKind::Rejection,
+                "/reject?secure={}&transaction_id={transaction_id}&new_rejected_reason={new_rejected_reason}",
+            ),
+            (PostbackKind::Status, "/status?secure={}&transaction_id={transaction_id}&status={status}"),
+            (
+                PostbackKind::Clickless,
+                "/postback/clickless?secure={}&publisher={publisher}&sub_id={sub_id}&session_time={session_time}\
+                 &conversion_ip={conversion_ip}&user_agent={user_agent}&revenue={revenue}&payout={payout}\
+                 &adv_sub_id={adv_sub_id}&adv_sub_id_2={adv_sub_id_2}&adv_sub_id_3={adv_sub_id_3}\
+                 &adv_sub_id_4={adv_sub_id_4}&purchase_value={purchase_value}\
+                 &external_transaction_id={external_transaction_id}&user_email={user_email}&device_id={device_id}",
+            ),
+        ] {
+            let url = reveal(&app, &manager(), &of_offer(kind)).await.unwrap().unwrap();
+            assert_eq!(url.url.expose_secret(), format!("https://track.example{}", rest.replacen("{}", secret, 1)));
+            let shown = describe(&app, &of_offer(kind)).await.unwrap().unwrap();
+            assert!(shown.warnings.is_empty() && !shown.masked.contains(secret), "{shown:?}");
+            assert_eq!(shown.params.iter().filter(|param| param.required).count(), kind.required().len());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_url_that_was_copied_without_a_thought_is_refused_with_the_cure() {
+        let (app, _folder) = test_app().await;
+        offer_token(&app, Switches::default()).await;
+        let url = reveal(&app, &manager(), &of_offer(PostbackKind::Conversion)).await.unwrap().unwrap();
+        let (_, query) = url.url.expose_secret().split_once('?').unwrap();
+        let inbound = read(Door::Postback, Pairs::from_query(query.as_bytes()));
+        assert!(matches!(inbound.secure, SecureSlot::Present(_)));
+        assert!(matches!(inbound.transaction_id, Slot::Bad(_)));
+    }
+
+    #[tokio::test]
+    async fn what_the_offer_does_not_take_is_warned_about() {
+        let (app, _folder) = test_app().await;
+        offer_token(&app, Switches::default()).await;
+        let shown = describe(&app, &of_offer(PostbackKind::Clickless)).await.unwrap().unwrap();
+        assert!(shown.warnings[0].contains("clickless"), "{:?}", shown.warnings);
+        let pixel = describe(&app, &of_offer(PostbackKind::ImagePixel)).await.unwrap();
+        assert_eq!(pixel.unwrap_err()[0].code, UserErrorCode::DomainNotVerified);
+        let scope = TokenScope::Offer(crate::domain::ids::OfferId::new(1).unwrap());
+        let unknown = UrlRequest { scope, ..of_offer(PostbackKind::Conversion) };
+        assert_eq!(describe(&app, &unknown).await.unwrap().unwrap_err()[0].code, UserErrorCode::NotFound);
+    }
+
+    #[test]
+    fn the_tag_of_a_pixel_is_safe_inside_a_page() {
+        let tag = image_tag("https://p.example/pixel.gif?transaction_id={t}&offer=42");
+        let src = "https://p.example/pixel.gif?transaction_id={t}&amp;offer=42";
+        assert_eq!(tag, format!(r#"<img src="{src}" width="1" height="1" alt="">"#));
+    }
+}

@@ -95,3 +95,92 @@ fn warn_about_state(query: &mut WireQuery, offer: &Offer, publisher: &Publisher)
 fn not_found(field: &str, noun: &str) -> Vec<UserError> {
     vec![UserError::new(UserErrorCode::NotFound, &["input", field], format!("There is no such {noun}."))]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::fixtures::{NOW, test_app};
+    use crate::domain::fixtures;
+    use crate::domain::offer::OfferAccess;
+    use crate::domain::snapshot::Snapshot;
+
+    fn publisher() -> Publisher {
+        Publisher {
+            id: fixtures::publisher(),
+            name: "Publisher".into(),
+            state: PartnerState::Active,
+            notes: None,
+            version: 1,
+            created_at: NOW,
+            updated_at: NOW,
+        }
+    }
+
+    fn put(app: &App, offer: Offer, publisher: Publisher) {
+        let snapshot = Snapshot {
+            version: i64::MAX,
+            offers: [(offer.id, offer)].into(),
+            publishers: [(publisher.id, publisher)].into(),
+            ..Snapshot::default()
+        };
+        app.snapshot.store(Arc::new(snapshot));
+    }
+
+    fn request() -> LinkRequest {
+        LinkRequest {
+            offer: fixtures::offer().id,
+            publisher: fixtures::publisher(),
+            domain: None,
+            sub_id: None,
+            external_transaction_id: None,
+            test: false,
+            params: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_holds_its_offer_its_publisher_and_the_publishers_own_macros() {
+        let (app, _folder) = test_app().await;
+        put(&app, fixtures::offer(), publisher());
+        let plain = build(&app, &request()).unwrap();
+        assert_eq!(plain.url, "https://track.example/click?offer=42&publisher=7");
+        assert_eq!((plain.warnings.as_slice(), plain.test_until), ([].as_slice(), None));
+        let input = |name: &str, value: &str| ParamInput { name: name.into(), value: value.into() };
+        let full = LinkRequest {
+            sub_id: Some("news letter".into()),
+            external_transaction_id: Some("{click}".into()),
+            params: vec![input("sub_id_2", "[banner]"), input("Publisher", "8"), input("test", "forged")],
+            ..request()
+        };
+        let full = build(&app, &full).unwrap();
+        let free = "sub_id=news%20letter&external_transaction_id={click}&sub_id_2=[banner]";
+        assert_eq!(full.url, format!("https://track.example/click?offer=42&publisher=7&{free}"));
+        assert_eq!(full.warnings.len(), 2, "{:?}", full.warnings);
+    }
+
+    #[tokio::test]
+    async fn a_test_link_works_for_seven_days() {
+        let (app, _folder) = test_app().await;
+        put(&app, Offer { state: OfferState::Paused, ..fixtures::offer() }, publisher());
+        let link = build(&app, &LinkRequest { test: true, ..request() }).unwrap();
+        let (_, mac) = link.url.split_once("&test=").unwrap();
+        let end = NOW.plus_seconds(7 * 24 * 3600);
+        let verify = |now| test_link::verify(&app.keyring, fixtures::offer().id, fixtures::publisher(), mac, now);
+        assert_eq!((link.test_until, verify(end.plus_millis(-1)), verify(end)), (Some(end), Some(end), None));
+        assert_eq!(link.warnings.len(), 1, "{:?}", link.warnings);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_would_be_refused_today_says_so() {
+        let (app, _folder) = test_app().await;
+        let closed = Offer { state: OfferState::Archived, access: OfferAccess::Chosen, ..fixtures::offer() };
+        put(&app, closed, Publisher { state: PartnerState::Paused, ..publisher() });
+        assert_eq!(build(&app, &request()).unwrap().warnings.len(), 3);
+        let unknown = LinkRequest { offer: OfferId::new(1).unwrap(), ..request() };
+        assert_eq!(build(&app, &unknown).unwrap_err()[0].code, UserErrorCode::NotFound);
+        let unknown = LinkRequest { publisher: PublisherId::new(1).unwrap(), ..request() };
+        assert_eq!(build(&app, &unknown).unwrap_err()[0].field, ["input", "publisherId"]);
+    }
+}

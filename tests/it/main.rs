@@ -6,3 +6,4 @@ mod support;
 mod architecture;
 mod never_twice;
 mod reads;
+mod tokens;

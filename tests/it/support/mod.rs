@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod chance;
 pub(crate) mod databases;
+pub(crate) mod desk;
 pub(crate) mod postgres;
 
 /// Makes one test for each engine from `async fn name(engine: Engine) { .. }`.

@@ -1,0 +1,60 @@
+//! The use cases on a fresh database, without a door and without intake: for the rules of control data.
+
+use std::sync::Arc;
+
+use roundtrip::app::access_token::{AccessTokens, SigningKeys};
+use roundtrip::app::dns::DnsLookup;
+use roundtrip::app::snapshot::{UnknownTokens, refresh};
+use roundtrip::app::{App, AppOptions, Identity, Outcome, UserErrorCode};
+use roundtrip::domain::keyring::Keyring;
+use roundtrip::domain::transaction_id::Minter;
+use roundtrip::store::Engine;
+use tempfile::TempDir;
+
+use super::bench::fresh;
+use super::chance::{ManualClock, SeededEntropy};
+
+/// Keep the folder as long as the app is used. The longest overlap of a rotation is 7 days here.
+pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<ManualClock>, Option<TempDir>) {
+    let (database, folder) = fresh(engine).await;
+    let clock = Arc::new(ManualClock::new());
+    let entropy = Arc::new(SeededEntropy::new("desk"));
+    let tokens = AccessTokens {
+        keys: SigningKeys::generate(&*entropy).unwrap(),
+        issuer: "roundtrip".into(),
+        audience: "roundtrip-admin".into(),
+        access_seconds: 900,
+    };
+    let app = App {
+        database,
+        snapshot: Arc::default(),
+        unknown_tokens: UnknownTokens::default(),
+        keyring: Arc::new(Keyring::generate(&*entropy).unwrap()),
+        clock: Arc::clone(&clock) as _,
+        minter: Minter::new(&*entropy),
+        entropy,
+        dns,
+        identity: Identity::new(tokens, 14 * 24 * 3600),
+        options: AppOptions {
+            public_url: "https://track.example".parse().unwrap(),
+            trusted_proxies: Vec::new(),
+            redisplay_tokens: true,
+            token_overlap_seconds: 24 * 3600,
+            token_overlap_seconds_max: 7 * 24 * 3600,
+        },
+    };
+    refresh(&app).await.unwrap();
+    (app, clock, folder)
+}
+
+/// The value of a use case that must succeed.
+pub(crate) fn done<T>(outcome: Outcome<T>) -> T {
+    outcome.unwrap().unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+/// The code of the one reason for which a use case must say no.
+pub(crate) fn refused<T>(outcome: Outcome<T>) -> UserErrorCode {
+    let Err(errors) = outcome.unwrap() else { panic!("was not refused") };
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors[0].code
+}

@@ -177,7 +177,7 @@ impl Bench {
     }
 }
 
-fn options(writers: usize) -> IntakeOptions {
+pub(crate) fn options(writers: usize) -> IntakeOptions {
     IntakeOptions {
         queues: QueueLimits {
             conversion_items_max: 4096,

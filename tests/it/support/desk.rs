@@ -1,17 +1,18 @@
-//! The use cases on a fresh database, without a door and without intake: for the rules of control data.
+//! The use cases on a fresh database, without a door: for the rules of control data.
 
 use std::sync::Arc;
 
 use roundtrip::app::access_token::{AccessTokens, SigningKeys};
 use roundtrip::app::dns::DnsLookup;
 use roundtrip::app::snapshot::{UnknownTokens, refresh};
-use roundtrip::app::{App, AppOptions, Identity, Outcome, UserErrorCode};
+use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, UserErrorCode};
 use roundtrip::domain::keyring::Keyring;
 use roundtrip::domain::transaction_id::Minter;
+use roundtrip::intake::{Intake, IntakeParts};
 use roundtrip::store::Engine;
 use tempfile::TempDir;
 
-use super::bench::fresh;
+use super::bench::{fresh, options};
 use super::chance::{ManualClock, SeededEntropy};
 
 /// Keep the folder as long as the app is used. The longest overlap of a rotation is 7 days here.
@@ -19,22 +20,32 @@ pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<Ma
     let (database, folder) = fresh(engine).await;
     let clock = Arc::new(ManualClock::new());
     let entropy = Arc::new(SeededEntropy::new("desk"));
+    let parts = IntakeParts {
+        database: database.clone(),
+        snapshot: Arc::default(),
+        keyring: Arc::new(Keyring::generate(&*entropy).unwrap()),
+        clock: Arc::clone(&clock) as _,
+        minter: Arc::new(Minter::new(&*entropy)),
+        entropy,
+    };
     let tokens = AccessTokens {
-        keys: SigningKeys::generate(&*entropy).unwrap(),
+        keys: SigningKeys::generate(&*parts.entropy).unwrap(),
         issuer: "roundtrip".into(),
         audience: "roundtrip-admin".into(),
         access_seconds: 900,
     };
     let app = App {
         database,
-        snapshot: Arc::default(),
+        snapshot: Arc::clone(&parts.snapshot),
         unknown_tokens: UnknownTokens::default(),
-        keyring: Arc::new(Keyring::generate(&*entropy).unwrap()),
-        clock: Arc::clone(&clock) as _,
-        minter: Minter::new(&*entropy),
-        entropy,
+        keyring: Arc::clone(&parts.keyring),
+        clock: Arc::clone(&parts.clock),
+        entropy: Arc::clone(&parts.entropy),
         dns,
         identity: Identity::new(tokens, 14 * 24 * 3600),
+        minter: Arc::clone(&parts.minter),
+        limits: TrackingLimits::new(Arc::clone(&parts.clock), 20, 10),
+        intake: intake(parts),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),
             trusted_proxies: Vec::new(),
@@ -45,6 +56,15 @@ pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<Ma
     };
     refresh(&app).await.unwrap();
     (app, clock, folder)
+}
+
+fn intake(parts: IntakeParts) -> Intake {
+    let (intake, writers) = Intake::new(parts, options(1));
+    for writer in writers {
+        #[expect(clippy::disallowed_methods, reason = "a test's writers end with its runtime")]
+        tokio::spawn(writer);
+    }
+    intake
 }
 
 /// The value of a use case that must succeed.

@@ -5,6 +5,9 @@
 /// Verbs: one file per use case.
 pub mod app;
 
+/// The command line: one file for each command.
+pub mod cli;
+
 /// Typed settings: the only reader of the environment.
 pub mod config;
 

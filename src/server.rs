@@ -93,22 +93,7 @@ impl Server {
     ) -> Result<Self, StartProblem> {
         let (public, public_address) = bind(config.server.bind_address).await?;
         let (internal, internal_address) = bind(config.server.internal_bind_address).await?;
-        let keys = keys::open(config, entropy.as_ref())?;
-        if keys.created {
-            let file = config.keys_file.display().to_string();
-            tracing::warn!({ field::FILE } = file, "new keys were made: keep a copy apart from the database");
-        }
-        let database = open_database(config).await?;
-        let snapshot = crate::store::snapshot::load(&database).await?;
-        let parts = IntakeParts {
-            database,
-            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            keyring: Arc::new(keys.keyring),
-            minter: Arc::new(Minter::new(entropy.as_ref())),
-            clock,
-            entropy,
-        };
-        let (app, writers) = put_together(config, parts, identity(config, &keys.sessions)?)?;
+        let (app, writers) = assemble(config, clock, entropy).await?;
         let state = Arc::new(http_state(config, Arc::new(app))?);
         Ok(Self {
             state,
@@ -174,6 +159,39 @@ impl Server {
             None => Err(RunProblem::NotDrained { cut: drained.cut, writers: unsettled }),
         }
     }
+}
+
+/// The application alone, for commands that change control data and end: nothing listens, and nothing is settled.
+///
+/// # Errors
+/// See [`StartProblem`].
+pub async fn open(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Arc<App>, StartProblem> {
+    let (app, _writers) = assemble(config, clock, entropy).await?;
+    Ok(Arc::new(app))
+}
+
+/// Opens keys and database, reads the control data, and puts the rooms behind the doors together.
+async fn assemble(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<(App, Vec<WriterTask>), StartProblem> {
+    let keys = keys::open(config, entropy.as_ref())?;
+    if keys.created {
+        let file = config.keys_file.display().to_string();
+        tracing::warn!({ field::FILE } = file, "new keys were made: keep a copy apart from the database");
+    }
+    let database = open_database(config).await?;
+    let snapshot = crate::store::snapshot::load(&database).await?;
+    let parts = IntakeParts {
+        database,
+        snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+        keyring: Arc::new(keys.keyring),
+        minter: Arc::new(Minter::new(entropy.as_ref())),
+        clock,
+        entropy,
+    };
+    put_together(config, parts, identity(config, &keys.sessions)?)
 }
 
 /// Ready when the process is told to end (SIGTERM, or Ctrl-C at a terminal).

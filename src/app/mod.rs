@@ -21,6 +21,7 @@ use crate::store::Database;
 pub mod access_token;
 pub mod authenticate;
 pub mod create_token;
+pub mod deactivate_operator;
 pub mod demo;
 pub mod dns;
 pub mod end_token;

@@ -16,6 +16,7 @@ use super::problems::{ConfigProblems, Problems};
 
 const FILE_VARIABLE: &str = "ROUNDTRIP_CONFIG";
 const PREFIX: &str = "ROUNDTRIP__";
+const LOGS_PREFIX: &str = "ROUNDTRIP__LOGS__";
 
 /// What was written where, before it is understood.
 #[derive(Clone, Default)]
@@ -36,6 +37,13 @@ impl Sources {
         let file = file.map(Path::to_path_buf).or_else(from_environment).map(read_file).transpose()?;
         let environment = Env::prefixed(PREFIX).iter().map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect();
         Ok(Self { file, environment })
+    }
+
+    /// What this process's environment says about `[logs]`, and nothing else: for a start that must not follow the
+    /// settings of an installation.
+    pub fn logs_of_this_process() -> Vec<(String, String)> {
+        let logs = Env::prefixed(LOGS_PREFIX);
+        logs.iter().map(|(key, value)| (format!("{LOGS_PREFIX}{key}"), value)).collect()
     }
 
     pub(super) fn layers(&self, problems: &mut Problems) -> Layers {

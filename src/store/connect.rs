@@ -228,9 +228,10 @@ impl Database {
         Ok(())
     }
 
-    /// How many steps of the schema's history are missing.
+    /// How many steps of the schema's history are missing. On the writing side: in an empty database the migrator
+    /// first makes the table that it keeps its own history in.
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
-        Ok(migration::Migrator::get_pending_migrations(&self.read).await?.len())
+        Ok(migration::Migrator::get_pending_migrations(&self.write).await?.len())
     }
 
     /// Answers when the database does.

@@ -2,11 +2,13 @@
 
 use entity::operator as row;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{QueryOrder, QuerySelect};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::columns::Cell;
+use super::connect::Database;
 use super::error::StoreError;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::OperatorId;
@@ -60,6 +62,24 @@ pub(crate) async fn any(connection: &impl ConnectionTrait) -> Result<bool, Store
     Ok(first.into_tuple::<Uuid>().one(connection).await?.is_some())
 }
 
+/// All of them, by address.
+///
+/// # Errors
+/// As of every read.
+pub async fn list(database: &Database) -> Result<Vec<Operator>, StoreError> {
+    let rows = row::Entity::find().order_by_asc(row::Column::Email).all(database.read()).await?;
+    rows.into_iter().map(|row| with_password(row).map(|found| found.operator)).collect()
+}
+
+/// Administrators who may sign in. For the rule that the last one stays.
+///
+/// # Errors
+/// As of every read.
+pub(crate) async fn count_active_admins(connection: &impl ConnectionTrait) -> Result<u64, StoreError> {
+    let admins = row::Column::Role.eq(Role::Admin.as_str());
+    Ok(row::Entity::find().filter(admins).filter(row::Column::IsActive.eq(true)).count(connection).await?)
+}
+
 /// # Errors
 /// `Taken` when there is an operator of that address.
 pub(crate) async fn insert(
@@ -97,6 +117,23 @@ pub(crate) async fn set_password(
         .col_expr(row::Column::TokenVersion, Expr::col(row::Column::TokenVersion).add(1))
         .col_expr(row::Column::Version, Expr::col(row::Column::Version).add(1))
         .filter(row::Column::Id.eq(id.uuid()))
+        .exec(connection)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Switches an operator off, and makes every access token of theirs void. `false` when they are off already, or not
+/// there.
+///
+/// # Errors
+/// As of every write.
+pub(crate) async fn deactivate(connection: &impl ConnectionTrait, id: OperatorId) -> Result<bool, StoreError> {
+    let done = row::Entity::update_many()
+        .col_expr(row::Column::IsActive, Expr::value(false))
+        .col_expr(row::Column::TokenVersion, Expr::col(row::Column::TokenVersion).add(1))
+        .col_expr(row::Column::Version, Expr::col(row::Column::Version).add(1))
+        .filter(row::Column::Id.eq(id.uuid()))
+        .filter(row::Column::IsActive.eq(true))
         .exec(connection)
         .await?;
     Ok(done.rows_affected == 1)

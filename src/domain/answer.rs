@@ -151,7 +151,9 @@ impl Answer {
             received: self.received.as_deref().filter(|_| details),
             detail: self.detail.as_deref().filter(|_| details),
             cure,
-            checks: self.rehearsal.as_ref().map(|rehearsal| rehearsal.checks.iter().map(CheckBody::of).collect()),
+            checks: self.rehearsal.as_ref().map(|rehearsal| {
+                rehearsal.checks.iter().map(|check| CheckBody::of(check, rehearsal.would_be)).collect()
+            }),
             warnings: details.then(|| self.warnings.iter().map(WarningBody::of).collect()),
         }
     }
@@ -192,16 +194,20 @@ struct CheckBody {
     check: &'static str,
     result: &'static str,
     means: &'static str,
+    /// Of the one that decided, where something is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<&'static str>,
 }
 
 impl CheckBody {
-    fn of(result: &CheckResult) -> Self {
-        let word = match result.outcome {
-            CheckOutcome::Passed => "passed",
-            CheckOutcome::Decided => "decided",
-            CheckOutcome::NotReached => "not_reached",
+    fn of(result: &CheckResult, would_be: Code) -> Self {
+        let (word, cure) = match result.outcome {
+            CheckOutcome::Passed => ("passed", ""),
+            CheckOutcome::Decided => ("decided", would_be.cure()),
+            CheckOutcome::NotReached => ("not_reached", ""),
         };
-        Self { check: result.check.as_str(), result: word, means: result.check.description() }
+        let cure = Some(cure).filter(|cure| !cure.is_empty());
+        Self { check: result.check.as_str(), result: word, means: result.check.description(), cure }
     }
 }
 

@@ -4,6 +4,10 @@
 mod support;
 
 mod architecture;
+mod click;
 mod never_twice;
 mod reads;
 mod tokens;
+mod pixel;
+mod postback;
+mod routes;

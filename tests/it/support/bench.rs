@@ -200,7 +200,7 @@ pub(crate) fn publisher_id() -> PublisherId {
 }
 
 /// Newer than any database: nothing is read anew.
-fn snapshot(plain: &PlainToken, now: Timestamp) -> Snapshot {
+pub(crate) fn snapshot(plain: &PlainToken, now: Timestamp) -> Snapshot {
     let advertiser = AdvertiserId::new(1).unwrap();
     let capabilities = [Capability::Convert, Capability::Reject, Capability::Clickless, Capability::Status];
     let token = SecureToken::new(

@@ -5,6 +5,7 @@ pub(crate) mod chance;
 pub(crate) mod databases;
 pub(crate) mod desk;
 pub(crate) mod postgres;
+pub(crate) mod server;
 
 /// Makes one test for each engine from `async fn name(engine: Engine) { .. }`.
 macro_rules! on_both_engines {

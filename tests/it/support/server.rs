@@ -1,0 +1,227 @@
+//! The whole server in this process, on port 0, with a clock that is moved by hand and chance that repeats itself.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response};
+use roundtrip::app::App;
+use roundtrip::config::{Config, Sources, keys};
+use roundtrip::domain::ids::{ReceiptId, TokenId};
+use roundtrip::domain::offer::Offer;
+use roundtrip::domain::receipt::Receipt;
+use roundtrip::domain::secure_token::{PlainToken, SecureToken, TokenScope};
+use roundtrip::domain::snapshot::Snapshot;
+use roundtrip::domain::transaction_id::{Kind, TransactionId};
+use roundtrip::server::{RunProblem, Server, connect_options};
+use roundtrip::store::{self, Database, Engine};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::bench::{offer_id, publisher_id, snapshot};
+use super::chance::{ManualClock, SeededEntropy};
+use super::postgres;
+use roundtrip::domain::clock::Clock as _;
+
+/// A verified tracking domain of every standard server.
+pub(crate) const TRACKING_HOST: &str = "pixel.test";
+
+pub(crate) struct TestServer {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<ManualClock>,
+    /// Follows no redirect and keeps no cookie.
+    pub(crate) client: Client,
+    /// The global token of a standard server; it may do everything.
+    pub(crate) secret: String,
+    public: SocketAddr,
+    internal: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Result<(), RunProblem>>,
+    _folder: TempDir,
+}
+
+impl TestServer {
+    /// A server with the control data of [`super::bench`] in memory: offer 42, publisher 7, one global token, the
+    /// domain `pixel.test`. Its database holds none of it, and no control write reaches it.
+    pub(crate) async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, "").await
+    }
+
+    /// As [`Self::start`], with more settings, in TOML.
+    pub(crate) async fn start_with(engine: Engine, settings: &str) -> Self {
+        let mut server = Self::start_empty(engine, settings).await;
+        let plain = PlainToken::generate(TokenScope::Global, server.app.entropy.as_ref());
+        server.app.snapshot.store(Arc::new(snapshot(&plain, server.clock.now())));
+        server.secret = plain.reveal().to_owned();
+        server
+    }
+
+    /// A server on a database with its schema and nothing else, for tests that make their own control data.
+    pub(crate) async fn start_empty(engine: Engine, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let entropy = Arc::new(SeededEntropy::new("server"));
+        let config = config(engine, folder.path(), settings);
+        write_keys(&config.keys_file, &entropy);
+        if engine == Engine::Postgres {
+            let database = Database::connect(&connect_options(&config)).await.unwrap();
+            database.migrate().await.unwrap();
+            database.close().await;
+        }
+        Self::serve(&config, entropy, folder).await
+    }
+
+    async fn serve(config: &Config, entropy: Arc<SeededEntropy>, folder: TempDir) -> Self {
+        let clock = Arc::new(ManualClock::new());
+        let server = Server::build(config, Arc::clone(&clock) as _, entropy).await.unwrap();
+        let (app, public, internal) = (server.app(), server.local_addr(), server.internal_addr());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let work = server.run(async {
+            let _ = stopped.await;
+        });
+        #[expect(clippy::disallowed_methods, reason = "awaited in `end`, or ended with the test's runtime")]
+        let running = tokio::spawn(work);
+        let client = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build().unwrap();
+        Self { app, clock, client, secret: String::new(), public, internal, stop: Some(stop), running, _folder: folder }
+    }
+
+    /// Tells the server to stop, and waits until it has.
+    pub(crate) async fn end(mut self) -> Result<(), RunProblem> {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        (&mut self.running).await.unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    pub(crate) fn internal_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.internal)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(method.parse().unwrap(), self.url(path))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request("GET", path).send().await.unwrap()
+    }
+
+    /// GET on a tracking domain.
+    pub(crate) async fn get_on_domain(&self, path: &str) -> Response {
+        self.request("GET", path).header("host", TRACKING_HOST).send().await.unwrap()
+    }
+
+    /// GET with the global token, its JSON answer and status.
+    pub(crate) async fn told(&self, path: &str) -> (u16, Value) {
+        let response = self.request("GET", path).bearer_auth(&self.secret).send().await.unwrap();
+        told(response).await
+    }
+
+    pub(crate) async fn post_form(&self, path: &str, form: impl Into<String>) -> Response {
+        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        request.body(form.into()).send().await.unwrap()
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, json: impl Into<String>) -> Response {
+        let request = self.request("POST", path).header("content-type", "application/json");
+        request.body(json.into()).send().await.unwrap()
+    }
+
+    /// An id of offer 42 and publisher 7, as a click now would mint it.
+    pub(crate) fn mint(&self) -> TransactionId {
+        let app = &self.app;
+        app.minter.mint(&app.keyring, self.clock.now(), Kind::Click, offer_id(), publisher_id())
+    }
+
+    /// Changes the control data in memory.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        let old = self.app.snapshot.load_full();
+        let mut new = Snapshot {
+            version: old.version,
+            offers: old.offers.clone(),
+            publishers: old.publishers.clone(),
+            advertisers: old.advertisers.clone(),
+            tokens: old.tokens.clone(),
+            domains: old.domains.clone(),
+            fallback_url: old.fallback_url.clone(),
+            ..Snapshot::default()
+        };
+        change(&mut new);
+        self.app.snapshot.store(Arc::new(new));
+    }
+
+    pub(crate) fn change_offer(&self, change: impl FnOnce(&mut Offer)) {
+        self.change(|snapshot| change(snapshot.offers.get_mut(&offer_id()).unwrap()));
+    }
+
+    /// Changes the global token.
+    pub(crate) fn change_token(&self, change: impl FnOnce(&mut SecureToken)) {
+        self.change(|snapshot| change(snapshot.tokens.values_mut().next().unwrap()));
+    }
+
+    /// One more token in memory; its secret.
+    pub(crate) fn add_token(&self, number: u128, scope: TokenScope, change: impl FnOnce(&mut SecureToken)) -> String {
+        let plain = PlainToken::generate(scope, self.app.entropy.as_ref());
+        let capabilities = self.app.snapshot.load().tokens.values().next().unwrap().capabilities;
+        let id = TokenId::from_uuid(uuid::Uuid::from_u128(number));
+        let mut token = SecureToken::new(id, plain.digest(), scope, capabilities);
+        change(&mut token);
+        self.change(|snapshot| {
+            snapshot.tokens.insert(token.digest, token);
+        });
+        plain.reveal().to_owned()
+    }
+
+    /// The receipt that an answer names.
+    pub(crate) async fn receipt(&self, told: &Value) -> Receipt {
+        let id = ReceiptId::parse(told["receipt_id"].as_str().unwrap()).unwrap();
+        store::receipts::find(&self.app.database, id).await.unwrap().expect("the receipt is kept")
+    }
+}
+
+/// Status and JSON body.
+pub(crate) async fn told(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    let json = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"));
+    (status, json)
+}
+
+/// A header as text.
+pub(crate) fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+fn config(engine: Engine, folder: &Path, settings: &str) -> Config {
+    let url = match engine {
+        Engine::Sqlite => String::new(),
+        Engine::Postgres => postgres::fresh_database(),
+    };
+    let text = format!("data_dir = \"{}\"\n{settings}\n", folder.display());
+    let set = |name: &str, value: &str| (format!("ROUNDTRIP__{name}"), value.to_owned());
+    let environment = vec![
+        set("SERVER__BIND_ADDRESS", "127.0.0.1:0"),
+        set("SERVER__INTERNAL_BIND_ADDRESS", "127.0.0.1:0"),
+        set("SERVER__TRUSTED_PROXIES", "127.0.0.1"),
+        set("DATABASE__URL", &url),
+        set("DNS__RESOLVERS", "127.0.0.1"),
+    ];
+    let sources = Sources { file: Some(("test.toml".to_owned(), text)), environment };
+    Config::read(&sources).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn write_keys(file: &Path, entropy: &SeededEntropy) {
+    use std::io::Write;
+    let text = keys::new_key_file(entropy).unwrap();
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(file).unwrap();
+    file.write_all(text.expose_secret().as_bytes()).unwrap();
+}

@@ -19,6 +19,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::app::access_token::{AccessTokens, SigningKeys};
 use crate::app::dns::{Dns, DnsFailure};
+use crate::app::retention::{keep, pass};
 use crate::app::snapshot::{UnknownTokens, keep_fresh};
 use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits};
 use crate::config::keys::{self, KeysProblem, SessionKeys, SessionSeed};
@@ -78,6 +79,7 @@ pub struct Server {
     writers: Vec<WriterTask>,
     limits: Limits,
     drain: Duration,
+    receipt_days: u32,
 }
 
 impl Server {
@@ -94,6 +96,8 @@ impl Server {
         let (public, public_address) = bind(config.server.bind_address).await?;
         let (internal, internal_address) = bind(config.server.internal_bind_address).await?;
         let (app, writers) = assemble(config, clock, entropy).await?;
+        // The partitions of today must be there before the first click.
+        pass(&app.database, app.clock.now(), config.retention.receipt_days).await?;
         let state = Arc::new(http_state(config, Arc::new(app))?);
         Ok(Self {
             state,
@@ -103,6 +107,7 @@ impl Server {
             writers,
             limits: limits(config),
             drain: config.server.drain_timeout,
+            receipt_days: config.retention.receipt_days,
         })
     }
 
@@ -130,6 +135,7 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(until(stopped.clone(), keep_fresh(self.state.app.clone())));
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
+        background.spawn(until(stopped.clone(), retention(self.state.app.clone(), self.receipt_days)));
         background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
 
         let mut failed = None;
@@ -373,6 +379,10 @@ async fn upkeep(state: Arc<HttpState>) {
         state.app.limits.forget();
         state.metrics.run_upkeep();
     }
+}
+
+async fn retention(app: Arc<App>, receipt_days: u32) {
+    keep(app.database.clone(), app.clock.as_ref(), receipt_days).await;
 }
 
 /// Lets mutations end and the writers settle what waits; returns how many writers did not end in time.

@@ -10,4 +10,5 @@ mod reads;
 mod tokens;
 mod pixel;
 mod postback;
+mod reads;
 mod routes;

@@ -14,6 +14,7 @@ use roundtrip::domain::conversion_key::ConversionKey;
 use roundtrip::domain::ids::{AdvertiserId, ChangeId, ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
 use roundtrip::domain::inbound::Door;
 use roundtrip::domain::money::{Currency, Micros};
+use roundtrip::domain::offer::DuplicatePolicy;
 use roundtrip::domain::privacy::PersonalHash;
 use roundtrip::domain::status::{Party, Status};
 use roundtrip::domain::transaction_id::{TransactionId, lowest_of};
@@ -27,6 +28,7 @@ use roundtrip::store::verify::Drift;
 use roundtrip::store::{Database, Engine, clicks};
 use uuid::Uuid;
 
+use crate::support::bench::Bench;
 use crate::support::databases::{both, insert, tamper};
 
 /// 2026-11-22T10:00:00Z, the beginning of a bucket.
@@ -652,6 +654,55 @@ async fn what_agrees_verifies_clean() {
         assert!(report.is_clean(), "{:?}: {report}", fresh.database.engine());
         assert_eq!((report.conversions, report.keys), (6, 7));
         assert!(report.to_string().ends_with("0 drifts"), "{report}");
+    }
+}
+
+/// What the write path writes is what is read and proved here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_write_path_wrote_is_read_back_and_verifies_clean() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let bench = Bench::start(engine).await;
+        let database = &bench.database;
+        partners(database).await;
+        let ids: Vec<TransactionId> = (0..4).map(|_| bench.mint()).collect();
+        for id in &ids {
+            bench.intake.settle_click(bench.click(*id)).await.unwrap();
+        }
+        let by = |id: &TransactionId, rest: &str| format!("transaction_id={id}{rest}");
+        bench.expect(Door::Postback, &by(&ids[0], "&order_id=A&own=1&purchase_value=9.99"), Code::Recorded).await;
+        bench.expect(Door::Postback, &by(&ids[0], "&order_id=A"), Code::Duplicate).await;
+        bench.clock.advance_seconds(1000);
+        bench.expect(Door::Rejection, &by(&ids[0], "&new_rejected_reason=fraud"), Code::Rejected).await;
+        bench.expect(Door::Rejection, &by(&ids[0], "&new_rejected_reason=other"), Code::ReasonUpdated).await;
+        bench.expect(Door::Rejection, &by(&ids[1], "&new_rejected_reason=early"), Code::Parked).await;
+        bench.expect(Door::Postback, &by(&ids[1], ""), Code::Recorded).await;
+        bench.expect(Door::Rejection, &by(&ids[2], "&new_rejected_reason=early"), Code::Parked).await;
+        bench.expect(Door::Pixel, &by(&ids[3], ""), Code::Recorded).await;
+        bench.expect(Door::Postback, &by(&ids[3], "&order_id=B"), Code::Confirmed).await;
+        bench.change_offer(|offer| offer.duplicate_policy = DuplicatePolicy::OnePerOrder);
+        bench.expect(Door::Postback, &by(&ids[0], "&order_id=C"), Code::Recorded).await;
+        let clickless = "publisher=7&offer=42&external_transaction_id=x&user_email=jane@example.com&device_id=d";
+        bench.expect(Door::Clickless, clickless, Code::Recorded).await;
+
+        let report = verify::verify(database).await.unwrap();
+        assert!(report.is_clean(), "{engine:?}: {report}");
+        assert_eq!(report.conversions, 5);
+
+        let orders = conversions::find_by_transaction(database, &ids[0]).await.unwrap();
+        assert_eq!(orders.len(), 2);
+        let first = &orders[0].conversion;
+        assert_eq!((first.status, first.rejection_reason.as_deref()), (Status::Rejected, Some("other")));
+        let history = conversions::changes(database, first.id, &PageRequest::beginning(Oldest)).await.unwrap();
+        assert_eq!(history.into_values().len(), 3);
+        let extras = conversions::extras(database, &[first.id]).await.unwrap();
+        assert_eq!(extras[&first.id], [("own".to_owned(), "1".to_owned())]);
+        let all = PageRequest::beginning(Newest);
+        let about = receipts::of_conversion(database, first.id, &ids[0], &all).await.unwrap().into_values();
+        assert_eq!(about.len(), 4);
+        let clickless = conversions::find_by_external(database, "x").await.unwrap();
+        assert_eq!(clickless[0].conversion.email.as_ref().unwrap().masked, "j***@example.com");
+        let click = clicks::find(database, &ids[1], Some(bench.click(ids[1]).clicked_at)).await.unwrap();
+        assert_eq!(click, Some(bench.click(ids[1])));
     }
 }
 

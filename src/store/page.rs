@@ -10,7 +10,7 @@
 //! Text is compared without regard to ASCII case, by the database on both sides.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Order as Way, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QueryTrait, Select};
+use sea_orm::{Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryTrait, Select};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -174,10 +174,11 @@ pub(crate) fn narrow<S: Sort>(statement: &mut SelectStatement, request: &PageReq
     let ascending = order.direction == Direction::Ascending;
     for (keys, later) in [(&request.after, true), (&request.before, false)] {
         if let Some(keys) = keys {
-            let row =
-                Expr::tuple(columns.iter().zip(order.keys).map(|(column, kind)| comparable(column.clone(), *kind)));
-            let bound = Expr::tuple(keys.iter().zip(order.keys).map(|(key, kind)| comparable(value(key), *kind)));
-            statement.and_where(if later == ascending { row.gt(bound) } else { row.lt(bound) });
+            let pairs = columns.iter().zip(keys).zip(order.keys);
+            let pairs: Vec<(Expr, Expr)> = pairs
+                .map(|((column, key), kind)| (comparable(column.clone(), *kind), comparable(value(key), *kind)))
+                .collect();
+            beyond(statement, &pairs, later == ascending);
         }
     }
     let way = if ascending == request.backward { Way::Desc } else { Way::Asc };
@@ -185,6 +186,25 @@ pub(crate) fn narrow<S: Sort>(statement: &mut SelectStatement, request: &PageReq
         statement.order_by_expr(comparable(column.clone(), *kind), way.clone());
     }
     statement.limit(request.size.saturating_add(1));
+}
+
+/// Rows behind (or before) the key values, outermost column first: `a <= x AND (a < x OR (a = x AND b < y))`.
+/// Not `(a, b) < (x, y)`: given that, SQLite walks an index on `a` alone and sorts all that follows.
+fn beyond(statement: &mut SelectStatement, pairs: &[(Expr, Expr)], upwards: bool) {
+    let strictly = |(column, key): &(Expr, Expr)| {
+        let (column, key) = (column.clone(), key.clone());
+        if upwards { column.gt(key) } else { column.lt(key) }
+    };
+    let mut any = Condition::any();
+    for (index, pair) in pairs.iter().enumerate() {
+        let equal = pairs[..index].iter().map(|(column, key)| column.clone().eq(key.clone()));
+        any = any.add(equal.fold(Condition::all(), Condition::add).add(strictly(pair)));
+    }
+    if let Some((column, key)) = pairs.first().filter(|_| pairs.len() > 1) {
+        let (column, key) = (column.clone(), key.clone());
+        statement.and_where(if upwards { column.gte(key) } else { column.lte(key) });
+    }
+    statement.cond_where(any);
 }
 
 /// Makes the page of the rows that a statement after [`narrow`] returned.

@@ -103,3 +103,71 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
 fn failure(error: NetError) -> DnsFailure {
     DnsFailure(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::op::{Message, ResponseCode};
+    use hickory_resolver::proto::rr::rdata::{CNAME, TXT};
+    use hickory_resolver::proto::rr::{Name, Record};
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    /// A name server of one zone: `go.example` with both records, and silence about `silent.example`.
+    async fn name_server() -> (SocketAddr, impl Future<Output = ()>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let serve = async move {
+            let mut buffer = [0; 512];
+            loop {
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                if let Some(answer) = answer(&buffer[..length]) {
+                    socket.send_to(&answer, from).await.unwrap();
+                }
+            }
+        };
+        (address, serve)
+    }
+
+    fn answer(question: &[u8]) -> Option<Vec<u8>> {
+        let asked = Message::from_vec(question).unwrap();
+        let query = asked.queries[0].clone();
+        let (name, kind) = (query.name().to_ascii().to_lowercase(), query.query_type());
+        let data = match (name.as_str(), kind) {
+            ("silent.example.", _) => return None,
+            ("go.example.", RecordType::CNAME) => {
+                Some(RData::CNAME(CNAME(Name::from_ascii("Track.Example.").unwrap())))
+            }
+            ("_roundtrip.go.example.", RecordType::TXT) => {
+                Some(RData::TXT(TXT::new(vec!["roundtrip-".into(), "verify=1".into()])))
+            }
+            _ => None,
+        };
+        let mut message = Message::response(asked.metadata.id, asked.metadata.op_code);
+        message.metadata.recursion_desired = true;
+        message.metadata.recursion_available = true;
+        message.metadata.response_code = if data.is_some() { ResponseCode::NoError } else { ResponseCode::NXDomain };
+        if let Some(data) = data {
+            message.add_answer(Record::from_rdata(query.name().clone(), 60, data));
+        }
+        message.add_query(query);
+        Some(message.to_vec().unwrap())
+    }
+
+    #[tokio::test]
+    async fn records_are_read_none_is_an_answer_and_silence_is_none() {
+        let (address, serve) = name_server().await;
+        let dns = Dns::new(&[address], Duration::from_millis(300)).unwrap();
+        let ask = async {
+            assert_eq!(dns.cname("go.example").await.unwrap(), ["track.example"]);
+            assert_eq!(dns.txt("_roundtrip.go.example").await.unwrap(), ["roundtrip-verify=1"]);
+            assert_eq!(dns.cname("none.example").await, Ok(Vec::new()));
+            assert_eq!(dns.txt("_roundtrip.none.example").await, Ok(Vec::new()));
+            assert!(dns.cname("silent.example").await.is_err());
+        };
+        tokio::select! {
+            () = ask => {}
+            () = serve => unreachable!("the name server ended"),
+        }
+    }
+}

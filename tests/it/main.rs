@@ -1,6 +1,8 @@
 //! Tests through the doors, on both engines, and of the sources themselves: one binary, so that one PostgreSQL
 //! cluster serves all of them.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of this binary is tests: clippy only knows functions")]
+
 mod support;
 
 mod architecture;

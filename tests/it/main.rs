@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod click;
+mod every_code;
 mod never_twice;
 mod pixel;
 mod postback;

@@ -3,6 +3,7 @@
 //! Status is the fold of the history and figures are the fold of conversions: everything that moves a
 //! conversion goes through [`Conversion::record`] and [`Conversion::apply`], which return the change to append.
 
+use super::click::Click;
 use super::clock::Timestamp;
 use super::ids::{ChangeId, ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
 use super::money::{Currency, Micros};
@@ -146,11 +147,21 @@ pub struct Transition {
     pub kind: ChangeKind,
     pub to: Status,
     pub pending_reason: Option<PendingReason>,
-    /// For Rejected: the reason that holds. For [`ChangeKind::ReasonChanged`] beside another's: see `beside`.
+    /// For Rejected: the reason that holds, or the one beside it: see `effect`.
     pub reason: Option<String>,
-    /// The reason is kept beside the one that holds.
-    pub beside: bool,
+    pub effect: Effect,
     pub money: Option<(Money, Reported)>,
+}
+
+/// What a transition touches beside money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The status, its reason, and who holds it.
+    Standing,
+    /// Somebody else holds it rejected: the reason is kept beside theirs.
+    ReasonBeside,
+    /// Neither: whoever holds it goes on holding it, for the same reason.
+    MoneyOnly,
 }
 
 /// What one conversion adds to its 15-minute bucket.
@@ -192,11 +203,12 @@ impl Conversion {
     /// Moves it and returns the entry to append. Whether the move is allowed was decided by `status::transition`.
     pub fn apply(&mut self, id: ChangeId, transition: Transition, author: Author) -> Change {
         let before = (self.status, self.money);
-        let reason = transition.reason.clone();
-        if transition.beside {
-            self.advertiser_reason = transition.reason;
-        } else {
-            self.settle_status(&transition, author.party);
+        let held = transition.pending_reason.filter(|_| transition.effect == Effect::Standing);
+        let reason = transition.reason.clone().or_else(|| held.map(|reason| reason.as_str().to_owned()));
+        match transition.effect {
+            Effect::Standing => self.settle_status(&transition, author.party),
+            Effect::ReasonBeside => self.advertiser_reason = transition.reason,
+            Effect::MoneyOnly => {}
         }
         if let Some((money, reported)) = transition.money {
             self.money = money;
@@ -248,6 +260,21 @@ impl Conversion {
             Status::Rejected => self.rejection_reason.clone(),
             Status::Pending => self.pending_reason.map(|reason| reason.as_str().to_owned()),
             Status::Approved => None,
+        }
+    }
+
+    /// What the click knows and the request did not say. The click's own ids are the publisher's, so they stand.
+    pub fn fill_from_click(&mut self, click: &Click) {
+        self.click_pending = false;
+        self.sub_ids.clone_from(&click.sub_ids);
+        if click.external_transaction_id.is_some() {
+            self.external_transaction_id.clone_from(&click.external_transaction_id);
+        }
+        if self.user_agent.is_none() {
+            self.user_agent.clone_from(&click.user_agent);
+        }
+        if self.device_id.is_none() {
+            self.device_id.clone_from(&click.device_id);
         }
     }
 

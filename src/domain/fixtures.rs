@@ -3,10 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::clock::Timestamp;
-use super::ids::{AdvertiserId, OfferId, PublisherId};
+use super::conversion::{Author, Conversion, Money, Reported, Source};
+use super::ids::{AdvertiserId, ConversionId, OfferId, PublisherId};
 use super::macros::UrlTemplate;
 use super::money::{Currency, Micros, Price};
 use super::offer::*;
+use super::status::{Party, Status};
+use super::transaction_id::TransactionId;
 
 pub(crate) fn eur() -> Currency {
     Currency::parse("EUR").unwrap()
@@ -44,4 +47,50 @@ pub(crate) fn offer() -> Offer {
         updated_at: Timestamp::from_millis(0),
         archived_at: None,
     }
+}
+
+/// Of offer 42 and publisher 7: approved, recorded once at `at`.
+pub(crate) fn conversion(transaction_id: TransactionId, at: Timestamp) -> Conversion {
+    Conversion {
+        id: ConversionId::from_uuid(uuid::Uuid::from_u128(5)),
+        transaction_id,
+        event_number: 0,
+        source: Source::Postback,
+        status: Status::Approved,
+        pending_reason: None,
+        rejection_reason: None,
+        rejected_by: None,
+        advertiser_reason: None,
+        offer: OfferId::new(42).unwrap(),
+        publisher: publisher(),
+        order_id: None,
+        external_transaction_id: None,
+        sub_ids: Default::default(),
+        adv_sub_ids: Default::default(),
+        session_time_seconds: None,
+        conversion_ip: None,
+        user_agent: None,
+        device_id: None,
+        email: None,
+        money: Money {
+            currency: eur(),
+            revenue: Some(Micros::from_i64(10_000_000)),
+            payout: Some(Micros::from_i64(7_000_000)),
+            purchase_value: None,
+        },
+        reported: Reported::default(),
+        click_pending: false,
+        is_test: false,
+        token: None,
+        confirmed_at: None,
+        clicked_at: Some(at),
+        converted_at: at,
+        recorded_at: at,
+        status_changed_at: at,
+        version: 1,
+    }
+}
+
+pub(crate) fn author(party: Party, at: Timestamp) -> Author {
+    Author { party, actor: party.as_str().to_owned(), receipt: None, at, note: None }
 }

@@ -94,3 +94,97 @@ pub const fn transition(from: Status, rejected_by: Option<Party>, to: Status, pa
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Move::*;
+    use Party::*;
+
+    /// What sender, operator and system may do, in this order.
+    const TABLE: [(Status, Option<Party>, [(Status, [Move; 3]); 3]); 6] = [
+        (
+            Status::Pending,
+            None,
+            [
+                (Status::Pending, [Same, Same, Same]),
+                (Status::Approved, [Allowed, Allowed, Forbidden]),
+                (Status::Rejected, [Allowed, Allowed, Forbidden]),
+            ],
+        ),
+        (
+            Status::Approved,
+            None,
+            [
+                (Status::Pending, [Forbidden, Allowed, Forbidden]),
+                (Status::Approved, [Same, Same, Same]),
+                (Status::Rejected, [Allowed, Allowed, Forbidden]),
+            ],
+        ),
+        (
+            Status::Rejected,
+            Some(Sender),
+            [
+                (Status::Pending, [Forbidden, Allowed, Forbidden]),
+                (Status::Approved, [Allowed, Allowed, Forbidden]),
+                (Status::Rejected, [ReplacesReason, ReplacesReason, Same]),
+            ],
+        ),
+        (
+            Status::Rejected,
+            Some(Operator),
+            [
+                (Status::Pending, [Forbidden, Allowed, Forbidden]),
+                (Status::Approved, [Forbidden, Allowed, Forbidden]),
+                (Status::Rejected, [AddsReason, ReplacesReason, Same]),
+            ],
+        ),
+        (
+            Status::Rejected,
+            Some(System),
+            [
+                (Status::Pending, [Forbidden, Allowed, Forbidden]),
+                (Status::Approved, [Forbidden, Allowed, Forbidden]),
+                (Status::Rejected, [AddsReason, ReplacesReason, Same]),
+            ],
+        ),
+        // No row of ours is like this; were there one, it would be nobody's to undo but an operator's.
+        (
+            Status::Rejected,
+            None,
+            [
+                (Status::Pending, [Forbidden, Allowed, Forbidden]),
+                (Status::Approved, [Forbidden, Allowed, Forbidden]),
+                (Status::Rejected, [AddsReason, ReplacesReason, Same]),
+            ],
+        ),
+    ];
+
+    #[test]
+    fn the_whole_table() {
+        for (from, rejected_by, row) in TABLE {
+            for (to, moves) in row {
+                for (party, expected) in Party::ALL.into_iter().zip(moves) {
+                    assert_eq!(
+                        transition(from, rejected_by, to, party),
+                        expected,
+                        "{from:?} {rejected_by:?} {to:?} {party:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_rejected_before_does_not_matter_for_what_is_not_rejected() {
+        for from in [Status::Pending, Status::Approved] {
+            for to in Status::ALL {
+                for party in Party::ALL {
+                    for rejected_by in Party::ALL {
+                        assert_eq!(transition(from, Some(rejected_by), to, party), transition(from, None, to, party));
+                    }
+                }
+            }
+        }
+    }
+}

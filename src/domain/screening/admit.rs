@@ -129,10 +129,10 @@ impl<'a> Admitting<'a, '_> {
             Door::Postback => self.open(offer)?,
             Door::Click | Door::Clickless | Door::Pixel => {}
         }
-        if self.hit.inbound.door == Door::Postback
-            && let Slot::Bad(problem) = &self.hit.inbound.status
-        {
-            return Err(Refusal::of(Check::RequestReads, problem.clone()));
+        match self.hit.inbound.door {
+            Door::Postback => self.status_reads()?,
+            Door::Rejection | Door::Status => self.target_reads()?,
+            Door::Click | Door::Clickless | Door::Pixel => {}
         }
         self.admission(token, offer, unsealed.publisher, Some((id, unsealed)))
     }
@@ -170,6 +170,21 @@ impl<'a> Admitting<'a, '_> {
         }
     }
 
+    /// A conversion is born with the status that is sent, so one that is none must not pass for none sent.
+    fn status_reads(&self) -> Result<(), Refusal> {
+        match &self.hit.inbound.status {
+            Slot::Absent | Slot::Value(_) => Ok(()),
+            Slot::Bad(problem) => Err(Refusal::of(Check::RequestReads, problem.clone())),
+        }
+    }
+
+    fn target_reads(&self) -> Result<(), Refusal> {
+        match &self.hit.inbound.conversion_id {
+            Slot::Absent | Slot::Value(_) => Ok(()),
+            Slot::Bad(problem) => Err(Refusal::of(Check::TargetFound, problem.clone())),
+        }
+    }
+
     fn clickless(&mut self, token: &'a SecureToken) -> Result<Admission<'a>, Refusal> {
         if !matches!(self.hit.inbound.transaction_id, Slot::Absent) {
             return Err(Refusal::new(Check::NoTransactionId, Code::UnexpectedTransactionId));
@@ -185,6 +200,7 @@ impl<'a> Admitting<'a, '_> {
         if let Slot::Bad(problem) = &self.hit.inbound.external_transaction_id {
             return Err(Refusal::of(Check::RequestReads, problem.clone()));
         }
+        self.status_reads()?;
         self.admission(Some(token), offer, publisher, None)
     }
 

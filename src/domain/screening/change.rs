@@ -1,10 +1,11 @@
 //! Rejections and status changes of a conversion that exists, or that may still come.
 
 use crate::domain::code::Code;
-use crate::domain::conversion::{Conversion, Money, Reported, Source};
+use crate::domain::conversion::{ChangeKind, Conversion, Money, Reported, Source};
 use crate::domain::ids::ConversionId;
-use crate::domain::inbound::{AmountSlot, Problem, Slot, Warning};
-use crate::domain::money::Micros;
+use crate::domain::inbound::{AmountSlot, CurrencySlot, Problem, Slot, Warning};
+use crate::domain::money::Price;
+use crate::domain::offer::Offer;
 use crate::domain::pricing::{self, WireAmounts};
 use crate::domain::status::{Party, Status};
 
@@ -22,11 +23,31 @@ pub(super) fn moved(conversion: &Conversion, ruling: MoveRuling) -> Judgement {
                 Check::MoveAllowed,
                 Code::InvalidTransition,
                 "status",
-                format!("It is {}, and not by you or not lately.", conversion.status.as_str()),
+                forbidden(conversion),
             ));
         }
     };
     Judgement { ruling, decisive, detail: None, warnings: Vec::new() }
+}
+
+fn forbidden(conversion: &Conversion) -> String {
+    let by = match conversion.rejected_by {
+        Some(Party::Sender) => " by you, more than 30 days ago or for good",
+        Some(Party::Operator) => " by the network",
+        Some(Party::System) => " by a rule",
+        None => "",
+    };
+    format!("The conversion is {}{by}; this change is not yours to make.", conversion.status.as_str())
+}
+
+/// At the status door, and beside a postback, a rejection is a change of status like the others.
+pub(super) fn as_status_change(mut judgement: Judgement) -> Judgement {
+    if let Ruling::Move { answer, .. } = &mut judgement.ruling
+        && *answer == Code::Rejected
+    {
+        *answer = Code::StatusChanged;
+    }
+    judgement
 }
 
 /// Which conversion of the transaction is meant.
@@ -103,12 +124,12 @@ pub(super) fn judge_status(hit: &Hit, admission: &Admission<'_>, facts: &Facts<'
         Err(problem) => return Judgement::refuse(Refusal::of(Check::AmountsRead, problem)),
     };
     let ruling = rule_move(conversion, asked, hit.inbound.rejected_reason.clone(), Party::Sender, hit.arrival.at);
-    let mut judgement = moved(conversion, ruling);
+    let mut judgement = as_status_change(moved(conversion, ruling));
     judgement.warnings = amended.warnings;
     match (&mut judgement.ruling, amended.money) {
         (Ruling::Move { transition, .. }, Some(money)) => transition.money = Some(money),
         (ruling @ Ruling::NoChange(_), Some(money)) => {
-            let transition = Box::new(stays(conversion, Some(money)));
+            let transition = Box::new(stays(conversion, ChangeKind::Amended, money));
             *ruling = Ruling::Move { of: conversion.id, transition, answer: Code::StatusChanged };
         }
         (
@@ -131,27 +152,71 @@ struct Amended {
     warnings: Vec<Warning>,
 }
 
-/// New money that a status change brings, priced by the offer's rules; what would make it wait is only reported.
+/// New money that a status change brings: what was sent where the offer takes it, and percentages anew. What was
+/// agreed as a fixed amount stays as it was recorded; what would make it wait is only reported.
 fn amended(hit: &Hit, admission: &Admission<'_>, conversion: &Conversion) -> Result<Amended, Problem> {
-    let sent = wire_amounts(&hit.inbound);
+    let sent = WireAmounts { payout: AmountSlot::Absent, ..wire_amounts(&hit.inbound) };
     if sent.revenue == AmountSlot::Absent && sent.purchase_value == AmountSlot::Absent {
         return Ok(Amended { money: None, warnings: Vec::new() });
     }
-    let kept = |slot: AmountSlot, kept: Option<Micros>| match (slot, kept) {
-        (AmountSlot::Absent, Some(micros)) => AmountSlot::Value(micros),
-        (slot, _) => slot,
+    // A pixel's amounts are never believed; these came with a token.
+    let source = match conversion.source {
+        Source::Clickless => Source::Clickless,
+        Source::Postback | Source::ImagePixel => Source::Postback,
     };
-    let trusts_revenue = admission.offer.switches.wire_revenue_trusted;
-    let wire = WireAmounts {
-        revenue: kept(sent.revenue, conversion.money.revenue.filter(|_| trusts_revenue)),
-        payout: AmountSlot::Absent,
-        purchase_value: kept(sent.purchase_value, conversion.money.purchase_value),
-        currency: sent.currency,
+    let basket = match sent.purchase_value {
+        AmountSlot::Absent => conversion.money.purchase_value.map_or(AmountSlot::Absent, AmountSlot::Value),
+        AmountSlot::Value(_) | AmountSlot::Unreadable(_) => sent.purchase_value.clone(),
     };
-    let priced = pricing::price(admission.offer, conversion.publisher, Source::Postback, &wire)?;
-    let held = !priced.holds.is_empty();
-    let money = if held { conversion.money } else { priced.money };
-    let reported = Reported { payout: conversion.reported.payout, ..priced.reported };
+    let wire = WireAmounts { purchase_value: basket, ..sent.clone() };
+    let priced = pricing::price(admission.offer, conversion.publisher, source, &wire)?;
+    let (money, reported) = if priced.holds.is_empty() {
+        amended_money(admission.offer, source, &sent, conversion, priced.money, priced.reported)
+    } else {
+        (conversion.money, only_reported(&sent, conversion.reported))
+    };
     let changed = (money, reported) != (conversion.money, conversion.reported);
     Ok(Amended { money: changed.then_some((money, reported)), warnings: priced.warnings })
+}
+
+fn amended_money(
+    offer: &Offer,
+    source: Source,
+    sent: &WireAmounts,
+    conversion: &Conversion,
+    priced: Money,
+    reported: Reported,
+) -> (Money, Reported) {
+    let by_percent = |price: Price| matches!(price, Price::Percent(_));
+    let takes_revenue = source == Source::Clickless || offer.switches.wire_revenue_trusted;
+    let revenue_sent = takes_revenue && sent.revenue != AmountSlot::Absent;
+    let basket_sent = sent.purchase_value != AmountSlot::Absent;
+    let revenue_moves = revenue_sent || by_percent(offer.revenue) && basket_sent;
+    let payout_moves = by_percent(offer.payout_for(conversion.publisher)) && (basket_sent || revenue_sent);
+    let money = Money {
+        currency: priced.currency,
+        revenue: if revenue_moves { priced.revenue } else { conversion.money.revenue },
+        payout: if payout_moves { priced.payout } else { conversion.money.payout },
+        purchase_value: priced.purchase_value,
+    };
+    let kept = conversion.reported;
+    let reported = Reported {
+        revenue: reported.revenue.or(kept.revenue),
+        payout: kept.payout,
+        currency: reported.currency.or(kept.currency),
+    };
+    (money, reported)
+}
+
+/// An amount that cannot count yet is kept as it was sent.
+fn only_reported(sent: &WireAmounts, kept: Reported) -> Reported {
+    let revenue = match sent.revenue {
+        AmountSlot::Value(micros) => Some(micros),
+        AmountSlot::Absent | AmountSlot::Unreadable(_) => None,
+    };
+    let currency = match sent.currency {
+        CurrencySlot::Known(currency) => Some(currency),
+        CurrencySlot::Absent | CurrencySlot::Unknown(_) => None,
+    };
+    Reported { revenue: revenue.or(kept.revenue), payout: kept.payout, currency: currency.or(kept.currency) }
 }

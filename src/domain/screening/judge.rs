@@ -39,6 +39,17 @@ pub struct Standing {
     pub reported: Reported,
 }
 
+impl Standing {
+    /// Who made it so: the sender, unless a rule of ours rejected it or holds it back.
+    pub fn decided_by(&self) -> Party {
+        match (self.rejected_by, self.pending_reason) {
+            (Some(party), _) => party,
+            (None, Some(_)) => Party::System,
+            (None, None) => Party::Sender,
+        }
+    }
+}
+
 /// What is to be done about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {

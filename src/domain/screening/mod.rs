@@ -23,6 +23,8 @@ mod judge;
 mod moves;
 mod record;
 mod repeat;
+#[cfg(test)]
+mod tests;
 
 pub use admission::Admission;
 pub use admit::admit;

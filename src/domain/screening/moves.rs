@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
-use crate::domain::conversion::{ChangeKind, Conversion, Transition};
+use crate::domain::conversion::{ChangeKind, Conversion, Effect, Transition};
 use crate::domain::status::{Move, Party, SENDER_UNDO_SECONDS, Status, transition};
 
 /// What becomes of a wish to move a conversion.
@@ -21,36 +21,36 @@ pub fn rule_move(
     party: Party,
     at: Timestamp,
 ) -> MoveRuling {
-    let apply = |code, kind, beside| {
-        let transition = Transition { kind, to, pending_reason: None, reason: reason.clone(), beside, money: None };
+    let apply = |code, kind, effect| {
+        let transition = Transition { kind, to, pending_reason: None, reason: reason.clone(), effect, money: None };
         MoveRuling::Apply(code, Box::new(transition))
     };
     match transition(conversion.status, conversion.rejected_by, to, party) {
         Move::Same => MoveRuling::NoChange,
         Move::Forbidden => MoveRuling::Forbidden,
-        Move::Allowed if to == Status::Rejected => apply(Code::Rejected, ChangeKind::Rejected, false),
+        Move::Allowed if to == Status::Rejected => apply(Code::Rejected, ChangeKind::Rejected, Effect::Standing),
         Move::Allowed if conversion.status == Status::Rejected => {
             let late = at.millis_since(conversion.status_changed_at) > SENDER_UNDO_SECONDS * 1000;
             if party == Party::Sender && late {
                 MoveRuling::Forbidden
             } else {
-                apply(Code::StatusChanged, ChangeKind::Reinstated, false)
+                apply(Code::StatusChanged, ChangeKind::Reinstated, Effect::Standing)
             }
         }
-        Move::Allowed => apply(Code::StatusChanged, ChangeKind::StatusChanged, false),
+        Move::Allowed => apply(Code::StatusChanged, ChangeKind::StatusChanged, Effect::Standing),
         Move::ReplacesReason => {
             let same = conversion.rejection_reason == reason && conversion.rejected_by == Some(party);
             if same || reason.is_none() {
                 MoveRuling::NoChange
             } else {
-                apply(Code::ReasonUpdated, ChangeKind::ReasonChanged, false)
+                apply(Code::ReasonUpdated, ChangeKind::ReasonChanged, Effect::Standing)
             }
         }
         Move::AddsReason => {
             if conversion.advertiser_reason == reason || reason.is_none() {
                 MoveRuling::NoChange
             } else {
-                apply(Code::ReasonAdded, ChangeKind::ReasonChanged, true)
+                apply(Code::ReasonAdded, ChangeKind::ReasonChanged, Effect::ReasonBeside)
             }
         }
     }

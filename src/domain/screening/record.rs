@@ -28,13 +28,14 @@ pub(super) fn judge_conversion(hit: &Hit, admission: &Admission<'_>, facts: &Fac
     let existing = found.or_else(|| facts.by_first.filter(|_| first_blocks));
     let worth = Worth { money: priced.money, reported: priced.reported, holds: priced.holds };
     match (found, confirmable, existing) {
-        (None, Some(pixel), _) => confirm(hit, admission, pixel, worth, warnings),
+        (None, Some(pixel), _) => confirm(hit, admission, facts, pixel, worth, warnings),
         (_, _, Some(existing)) => seen_before(hit, admission, existing, found.is_none(), warnings),
         (_, _, None) if leaked(admission) => leaked_key(),
         (_, _, None) => {
-            let (decisive, standing) = standing(hit, admission, worth, hit.arrival.at);
+            let (decisive, standing) = standing(hit, admission, worth);
             let parked = facts.parked.then_some(Check::NotRejected);
-            let detail = decisive.and_then(|_| standing.reason.clone().or_else(|| held_by(&standing)));
+            let said = decisive.and_then(|_| standing.reason.clone().or_else(|| held_by(&standing)));
+            let detail = said.or_else(|| parked.map(|_| "A rejection was waiting for it.".to_owned()));
             let decisive = match decisive {
                 Some(Check::AttributionWindow) => decisive,
                 _ => parked.or(decisive),
@@ -64,33 +65,38 @@ pub(super) struct Worth {
     pub(super) holds: Vec<PendingReason>,
 }
 
+impl Standing {
+    fn rejected(by: Party, reason: Option<String>, worth: &Worth) -> Self {
+        Self {
+            status: Status::Rejected,
+            pending_reason: None,
+            reason,
+            rejected_by: Some(by),
+            money: worth.money,
+            reported: worth.reported,
+        }
+    }
+}
+
 fn held_by(standing: &Standing) -> Option<String> {
     standing.pending_reason.map(|reason| reason.as_str().to_owned())
 }
 
 /// Checks 10 to 12: how it counts, and which check decided.
-pub(super) fn standing(
-    hit: &Hit,
-    admission: &Admission<'_>,
-    worth: Worth,
-    converted_at: Timestamp,
-) -> (Option<Check>, Standing) {
-    let (money, reported) = (worth.money, worth.reported);
-    let rejected = |by, reason| Standing {
-        status: Status::Rejected,
-        pending_reason: None,
-        reason,
-        rejected_by: Some(by),
-        money,
-        reported,
-    };
-    if outside_window(admission, converted_at) {
-        return (Some(Check::AttributionWindow), rejected(Party::System, Some(OUTSIDE_WINDOW.to_owned())));
+fn standing(hit: &Hit, admission: &Admission<'_>, worth: Worth) -> (Option<Check>, Standing) {
+    if outside_window(admission, hit.arrival.at) {
+        let reason = Some(OUTSIDE_WINDOW.to_owned());
+        return (Some(Check::AttributionWindow), Standing::rejected(Party::System, reason, &worth));
     }
+    in_window_standing(hit, admission, worth)
+}
+
+/// Checks 11 and 12.
+pub(super) fn in_window_standing(hit: &Hit, admission: &Admission<'_>, worth: Worth) -> (Option<Check>, Standing) {
     let asked = asked_status(&hit.inbound);
     let third_party = hit.inbound.third_party_rejected_reason.clone();
     if third_party.is_some() || asked == Some(Status::Rejected) {
-        return (Some(Check::NotRejected), rejected(Party::Sender, third_party));
+        return (Some(Check::NotRejected), Standing::rejected(Party::Sender, third_party, &worth));
     }
     let hold = hold(admission, admission.source(hit), &worth.holds);
     let waits = hold.is_some() || asked == Some(Status::Pending);
@@ -99,8 +105,8 @@ pub(super) fn standing(
         pending_reason: hold,
         reason: None,
         rejected_by: None,
-        money,
-        reported,
+        money: worth.money,
+        reported: worth.reported,
     };
     (waits.then_some(Check::NothingHolds), standing)
 }

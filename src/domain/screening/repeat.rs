@@ -6,7 +6,7 @@ use crate::domain::money::Micros;
 use crate::domain::secure_token::Capability;
 use crate::domain::status::Party;
 
-use super::change::moved;
+use super::change::{as_status_change, moved};
 use super::judge::asked_status;
 use super::moves::rule_move;
 use super::{Admission, Check, Hit, Judgement, Ruling, warning};
@@ -45,8 +45,8 @@ pub(super) fn seen_before(
         }
         Some(asked) => {
             let reason = hit.inbound.third_party_rejected_reason.clone();
-            let moved = moved(existing, rule_move(existing, asked, reason, Party::Sender, hit.arrival.at));
-            Judgement { warnings: duplicate.warnings, ..moved }
+            let ruling = rule_move(existing, asked, reason, Party::Sender, hit.arrival.at);
+            Judgement { warnings: duplicate.warnings, ..as_status_change(moved(existing, ruling)) }
         }
     }
 }

@@ -57,11 +57,21 @@ pub struct QueueLimits {
     pub conversion_items_max: usize,
     pub click_items_max: usize,
     pub receipt_items_max: usize,
-    /// Of all queues together.
+    /// Of all queues together; the later classes may fill a part of it only, so that a flood of clicks, or of
+    /// requests without a token, never takes the last room of conversions.
     pub bytes_max: usize,
 }
 
 impl QueueLimits {
+    /// How many bytes may wait in all when an item of this class comes in.
+    const fn bytes_of(&self, class: Class) -> usize {
+        match class {
+            Class::Conversions => self.bytes_max,
+            Class::Clicks => self.bytes_max / 4 * 3,
+            Class::Receipts => self.bytes_max / 2,
+        }
+    }
+
     const fn of(&self, class: Class) -> usize {
         match class {
             Class::Conversions => self.conversion_items_max,
@@ -97,7 +107,7 @@ impl Queues {
         {
             let mut state = self.lock();
             let full = state.by_class[class.index()].len() >= self.limits.of(class)
-                || state.bytes.saturating_add(weight) > self.limits.bytes_max;
+                || state.bytes.saturating_add(weight) > self.limits.bytes_of(class);
             if full || state.closed {
                 return Err(pending);
             }

@@ -53,7 +53,7 @@ pub(super) enum NotSettled {
 pub(super) enum Proof {
     Receipt(ReceiptId),
     Click(TransactionId),
-    Conversion(ConversionId, i32),
+    Change(ChangeId),
 }
 
 impl From<StoreError> for NotSettled {
@@ -87,10 +87,7 @@ pub(super) async fn is_settled(bench: &Bench, proof: Proof) -> Result<bool, Stor
     let there = match proof {
         Proof::Receipt(id) => !batch::existing_receipts(&mut tx, &[id]).await?.is_empty(),
         Proof::Click(id) => !batch::find_clicks(&mut tx, &[id]).await?.is_empty(),
-        Proof::Conversion(id, version) => {
-            let found = batch::conversions_by_ids(&mut tx, &[id], false).await?;
-            found.iter().any(|conversion| conversion.version >= version)
-        }
+        Proof::Change(id) => batch::has_change(&mut tx, id).await?,
     };
     tx.roll_back().await?;
     Ok(there)
@@ -114,10 +111,11 @@ async fn settle_in(
     let clicks = clicks_of(items);
     let mut world = World::new(bench.clock.now());
     claim(tx, &mut world, &mut admitted).await?;
-    gather(tx, &mut world, &mut admitted, items, Lock::Rows).await?;
-    insert_clicks(tx, &mut world, &clicks, &snapshot).await?;
+    gather(tx, &mut world, &mut admitted, items, &clicks, Lock::Rows).await?;
+    let inserted = insert_clicks(tx, &mut world, &clicks, &snapshot).await?;
+    world.fill_in();
     let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
-    let proof = proof(&world, &clicks);
+    let proof = proof(&world, inserted);
     write(tx, world, slot).await?;
     Ok((outcomes, proof))
 }
@@ -128,9 +126,10 @@ async fn current_snapshot(bench: &Bench, tx: &mut Tx) -> Result<Arc<Snapshot>, S
     if batch::config_version(tx).await? <= known.version {
         return Ok(known);
     }
-    let newer = Arc::new(store::snapshot::load(&bench.database).await?);
-    bench.snapshot.store(Arc::clone(&newer));
-    Ok(newer)
+    let loaded = Arc::new(store::snapshot::load(&bench.database).await?);
+    // Of two that overtake each other the newer one stays.
+    bench.snapshot.rcu(|now| if now.version < loaded.version { Arc::clone(&loaded) } else { Arc::clone(now) });
+    Ok(loaded)
 }
 
 /// One request after the first step.
@@ -146,7 +145,7 @@ enum Verdict<'a> {
 }
 
 fn screen<'a>(bench: &Bench, hit: &'a Hit, snapshot: &'a Snapshot) -> Screened<'a> {
-    let (mut known, admission) = admit(hit, snapshot, &bench.keyring);
+    let (known, admission) = admit(hit, snapshot, &bench.keyring);
     match admission {
         Err(refusal) => Screened::Refused(hit, known, refusal),
         Ok(admission) => {
@@ -154,7 +153,6 @@ fn screen<'a>(bench: &Bench, hit: &'a Hit, snapshot: &'a Snapshot) -> Screened<'
                 Some((id, _)) => *id,
                 None => mint_clickless(bench, hit, &admission),
             };
-            known.transaction_id = Some(transaction);
             let mut keys = admission.claim_keys(hit);
             if hit.inbound.door == Door::Clickless {
                 keys.first = Some(ConversionKey::first(&transaction, admission.event_number));
@@ -185,12 +183,15 @@ fn split<'a>(hits: Vec<Screened<'a>>) -> (Vec<Admitted<'a>>, Vec<Verdict<'a>>) {
     (admitted, verdicts)
 }
 
+/// In the order of their keys, so that two writers that have the same clicks never wait in a ring.
 fn clicks_of(items: &[Pending]) -> Vec<Click> {
     let clicks = items.iter().filter_map(|pending| match &pending.item {
         Item::Click(click) => Some((**click).clone()),
         Item::Hit(_) | Item::Change(_) | Item::Receipt(_) => None,
     });
-    clicks.collect()
+    let mut clicks: Vec<Click> = clicks.collect();
+    clicks.sort_by_key(|click| click.transaction_id);
+    clicks
 }
 
 /// Does recording this claim keys, or only look at them?
@@ -263,10 +264,13 @@ async fn gather(
     world: &mut World,
     admitted: &mut [Admitted<'_>],
     items: &[Pending],
+    clicks: &[Click],
     lock: Lock,
 ) -> Result<(), StoreError> {
     let moved = transactions(admitted, |one| !records(one.hit.inbound.door));
     let mut ids: BTreeSet<ConversionId> = batch::conversions_by_transactions(tx, &moved).await?.into_iter().collect();
+    let clicked: Vec<TransactionId> = clicks.iter().map(|click| click.transaction_id).collect();
+    ids.extend(batch::awaiting_click(tx, &clicked).await?);
     ids.extend(world.keys.values().filter_map(|state| match state {
         KeyState::Owned(id) => Some(*id),
         KeyState::Free | KeyState::Parked => None,
@@ -324,6 +328,11 @@ async fn resolve_repeats(
         let Some((low, high)) = first.repeat_range() else { continue };
         let highest = batch::highest_repeat(tx, &low, &high).await?;
         let Some((key, Some(owner))) = highest else { continue };
+        if world.claimed.contains_key(&key) {
+            // An equal request of this batch has just claimed it: whoever comes first has it, the others repeat.
+            one.keys.repeat = Some(key);
+            continue;
+        }
         load_conversions(tx, world, BTreeSet::from([owner]), lock).await?;
         world.keys.insert(key.clone(), KeyState::Owned(owner));
         if is_live(world, one, &key) {
@@ -358,16 +367,20 @@ async fn insert_clicks(
     world: &mut World,
     clicks: &[Click],
     snapshot: &Snapshot,
-) -> Result<(), StoreError> {
-    let inserted = batch::insert_clicks(tx, clicks).await?;
-    let inserted: HashSet<TransactionId> = inserted.into_iter().collect();
-    for click in clicks.iter().filter(|click| inserted.contains(&click.transaction_id)) {
+) -> Result<Option<TransactionId>, StoreError> {
+    let mut inserted: HashSet<TransactionId> = batch::insert_clicks(tx, clicks).await?.into_iter().collect();
+    let any = inserted.iter().next().copied();
+    for click in clicks {
+        // Once each, though a batch may bring one twice.
+        if !inserted.remove(&click.transaction_id) {
+            continue;
+        }
         if let Some(offer) = snapshot.offers.get(&click.offer) {
             world.count_click(click, offer.currency);
         }
         world.clicks.insert(click.transaction_id, click.clone());
     }
-    Ok(())
+    Ok(any)
 }
 
 /// Every item in order of arrival.
@@ -419,11 +432,11 @@ fn keep(world: &mut World, hit: &Hit, known: &Known, answer: &Answer, decisive: 
     }
 }
 
-fn proof(world: &World, clicks: &[Click]) -> Option<Proof> {
+/// A row that only this transaction writes; none where it writes nothing that would be missed.
+fn proof(world: &World, inserted: Option<TransactionId>) -> Option<Proof> {
     let receipt = world.writes.receipts.first().map(|receipt: &Receipt| Proof::Receipt(receipt.id));
-    let click = || clicks.first().map(|click| Proof::Click(click.transaction_id));
-    let conversion = || world.updated().first().map(|one| Proof::Conversion(one.id, one.version));
-    receipt.or_else(click).or_else(conversion)
+    let change = || world.writes.changes.first().map(|change| Proof::Change(change.id));
+    receipt.or_else(|| inserted.map(Proof::Click)).or_else(change)
 }
 
 /// All of it, in the order that the lock rules of `store::batch` ask for.
@@ -467,7 +480,7 @@ async fn rehearse_in(bench: &Bench, tx: &mut Tx, hit: &Hit) -> Result<Rehearsed,
     let mut admitted = vec![one];
     let wanted: Vec<ConversionKey> = wanted_keys(&admitted).into_keys().collect();
     look_up(tx, &mut world, &wanted, Lock::Nothing).await?;
-    gather(tx, &mut world, &mut admitted, &[], Lock::Nothing).await?;
+    gather(tx, &mut world, &mut admitted, &[], &[], Lock::Nothing).await?;
     let one = &admitted[0];
     let judgement = world.judge(one);
     let checks = check_results(hit.inbound.door, judgement.decisive);

@@ -153,14 +153,15 @@ impl World {
 
     /// What would be answered, without ids that would only be made.
     pub(super) fn preview(&self, admitted: &Admitted<'_>, judgement: &Judgement) -> Answer {
-        let existing = admitted.admission.transaction.as_ref().map(|(id, _)| *id);
+        let rejected = admitted.keys.iter().any(|key| self.parked.contains_key(key));
         let status = match &judgement.ruling {
+            Ruling::Record(_) | Ruling::Confirm { .. } if rejected => Some(Status::Rejected),
             Ruling::Record(standing) => Some(standing.status),
             Ruling::Confirm { transition, .. } | Ruling::Move { transition, .. } => Some(transition.to),
             Ruling::Duplicate(_) | Ruling::NoChange(_) | Ruling::Park(_) | Ruling::Refuse(_) => None,
         };
         let answer = self.answer(admitted, judgement, judgement.conversion());
-        Answer { receipt: None, transaction_id: existing, status: status.or(answer.status), ..answer }
+        Answer { receipt: None, status: status.or(answer.status), ..answer }
     }
 
     fn answer(&self, admitted: &Admitted<'_>, judgement: &Judgement, conversion: Option<ConversionId>) -> Answer {
@@ -174,13 +175,15 @@ impl World {
             | Ruling::NoChange(_)
             | Ruling::Park(_) => None,
         };
+        let about = conversion.and_then(|id| self.conversions.get(&id));
         let mut warnings = admitted.hit.inbound.warnings.clone();
         warnings.extend(judgement.warnings.iter().cloned());
         Answer {
             receipt: known.token.map(|_| admitted.hit.receipt),
             conversion,
-            transaction_id: Some(admitted.transaction),
-            status: conversion.and_then(|id| self.conversions.get(&id)).map(|conversion| conversion.status),
+            // That of the first where it is a duplicate; a clickless request that made nothing has none.
+            transaction_id: about.map(|conversion| conversion.transaction_id).or(known.transaction_id),
+            status: about.map(|conversion| conversion.status),
             field: refusal.and_then(|refusal| refusal.field).map(str::to_owned),
             received: refusal.and_then(|refusal| refusal.received.clone()),
             detail: judgement.detail.clone(),
@@ -194,7 +197,7 @@ impl World {
     fn record(&mut self, admitted: &Admitted<'_>, standing: &Standing, mint: MintChange<'_>) -> ConversionId {
         let mut conversion = self.newborn(admitted, standing);
         let id = conversion.id;
-        self.writes.changes.push(conversion.record(mint(), sender(admitted, self.now)));
+        self.writes.changes.push(conversion.record(mint(), decider(admitted, standing, self.now)));
         self.count(&conversion, 1);
         self.insert_conversion(conversion);
         self.writes.recorded.push(id);
@@ -280,7 +283,10 @@ impl World {
                     mine.clone_from(sent);
                 }
             }
+            describe(conversion, admitted.hit);
         }
+        let extras = admitted.hit.extras.iter().map(|(name, value)| (of, name.clone(), value.clone()));
+        self.writes.extras.extend(extras);
         self.change(of, transition.clone(), author, mint);
         self.take_keys(&admitted.keys, of, mint);
     }
@@ -294,12 +300,12 @@ impl World {
         mint: MintChange<'_>,
     ) -> Option<Change> {
         let conversion = self.conversions.get_mut(&id)?;
-        let before = conversion.figures();
+        let before = (bucket_of(conversion), conversion.figures());
         let change = conversion.apply(mint(), transition, author);
-        let (bucket, after) = (bucket_of(conversion), conversion.figures());
-        let figures = self.writes.figures.entry(bucket).or_default();
-        figures.add(before, -1);
-        figures.add(after, 1);
+        let after = (bucket_of(conversion), conversion.figures());
+        for ((bucket, figures), sign) in [(before, -1), (after, 1)] {
+            self.writes.figures.entry(bucket).or_default().add(figures, sign);
+        }
         if !self.writes.recorded.contains(&id) {
             self.writes.updated.insert(id);
         }
@@ -317,6 +323,16 @@ impl World {
         let bucket = Bucket { at, offer: click.offer, publisher: click.publisher, currency };
         if click.counts() {
             self.writes.figures.entry(bucket).or_default().add(Figures::CLICK, 1);
+        }
+    }
+
+    /// Conversions that were recorded before their click's row was there.
+    pub(super) fn fill_in(&mut self) {
+        for conversion in self.conversions.values_mut().filter(|conversion| conversion.click_pending) {
+            if let Some(click) = self.clicks.get(&conversion.transaction_id) {
+                conversion.fill_from_click(click);
+                self.writes.updated.insert(conversion.id);
+            }
         }
     }
 
@@ -358,9 +374,10 @@ impl World {
             Slot::Value(id) => Some(id.clone()),
             Slot::Absent | Slot::Bad(_) => None,
         };
-        let measured = clicked_at.and_then(|at| i32::try_from(hit.arrival.at.millis_since(at) / 1000).ok());
+        // The servers' clocks may differ by a little: a click is never after its conversion.
+        let measured = clicked_at.and_then(|at| i32::try_from(hit.arrival.at.millis_since(at).max(0) / 1000).ok());
         let is_pixel = admission.source(hit) == Source::ImagePixel;
-        Conversion {
+        let mut newborn = Conversion {
             id: admitted.conversion,
             transaction_id: admitted.transaction,
             event_number: admission.event_number,
@@ -373,17 +390,17 @@ impl World {
             offer: admission.offer.id,
             publisher: admission.publisher,
             order_id: admission.order_id.map(str::to_owned),
-            external_transaction_id: click.and_then(|click| click.external_transaction_id.clone()).or(external),
-            sub_ids: click.map_or_else(|| inbound.sub_ids.clone(), |click| click.sub_ids.clone()),
+            external_transaction_id: external,
+            sub_ids: inbound.sub_ids.clone(),
             adv_sub_ids: inbound.adv_sub_ids.clone(),
             session_time_seconds: inbound.session_time_seconds.or(measured),
             conversion_ip: hit.conversion_ip.clone().or_else(|| is_pixel.then(|| hit.address.clone())),
-            user_agent: inbound.user_agent.clone().or_else(|| click.and_then(|click| click.user_agent.clone())),
-            device_id: inbound.device_id.clone().or_else(|| click.and_then(|click| click.device_id.clone())),
+            user_agent: inbound.user_agent.clone(),
+            device_id: inbound.device_id.clone(),
             email: hit.email.clone(),
             money: standing.money,
             reported: standing.reported,
-            click_pending: clicked_at.is_some() && click.is_none(),
+            click_pending: clicked_at.is_some(),
             is_test: admitted.known.is_test,
             token: admitted.known.token,
             confirmed_at: None,
@@ -392,7 +409,11 @@ impl World {
             recorded_at: self.now,
             status_changed_at: self.now,
             version: 0,
+        };
+        if let Some(click) = click {
+            newborn.fill_from_click(click);
         }
+        newborn
     }
 
     /// Keys as they must stand when the transaction commits: to be written, and to be given back.
@@ -427,6 +448,36 @@ fn bucket_of(conversion: &Conversion) -> Bucket {
         offer: conversion.offer,
         publisher: conversion.publisher,
         currency: conversion.money.currency,
+    }
+}
+
+/// What a confirming postback says about the visitor; a pixel knew less.
+fn describe(conversion: &mut Conversion, hit: &Hit) {
+    let inbound = &hit.inbound;
+    if inbound.session_time_seconds.is_some() {
+        conversion.session_time_seconds = inbound.session_time_seconds;
+    }
+    if hit.conversion_ip.is_some() {
+        conversion.conversion_ip.clone_from(&hit.conversion_ip);
+    }
+    if inbound.user_agent.is_some() {
+        conversion.user_agent.clone_from(&inbound.user_agent);
+    }
+    if inbound.device_id.is_some() {
+        conversion.device_id.clone_from(&inbound.device_id);
+    }
+    if hit.email.is_some() {
+        conversion.email.clone_from(&hit.email);
+    }
+}
+
+/// The author of a recording: the sender, or the rule of ours that rejects it or holds it back.
+fn decider(admitted: &Admitted<'_>, standing: &Standing, now: Timestamp) -> Author {
+    let party = standing.decided_by();
+    let author = sender(admitted, now);
+    match party {
+        Party::Sender => author,
+        Party::System | Party::Operator => Author { party, actor: party.as_str().to_owned(), ..author },
     }
 }
 

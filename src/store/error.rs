@@ -66,14 +66,15 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// SQLSTATE classes 08 (connection), 40 (rollback: deadlock, serialisation), 53 (resources), 57 (operator,
-/// also the statement timeout), 55P03 (lock timeout), 25006 (read-only); SQLite's BUSY, LOCKED, READONLY,
+/// also the statement timeout), 55P03 (lock timeout), 25006 (read-only), 25P03 and
+/// 25P04 (the session was ended because its transaction took too long); SQLite's BUSY, LOCKED, READONLY,
 /// IOERR, FULL and CANTOPEN with their extended codes.
 fn retry_later(code: Option<&str>) -> bool {
     let Some(code) = code else { return false };
     // A SQLSTATE has five characters; no code of SQLite has more than four digits.
     if code.len() == 5 {
         let class = code.get(..2).unwrap_or_default();
-        return matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006");
+        return matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006" | "25P03" | "25P04");
     }
     code.parse::<u32>().is_ok_and(|sqlite| matches!(sqlite & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn what_may_pass_is_told_from_what_will_not() {
         for code in
-            ["08006", "40P01", "40001", "53100", "57014", "57P01", "55P03", "25006", "5", "261", "13", "10", "8"]
+            ["08006", "40P01", "40001", "53100", "57014", "57P01", "55P03", "25006", "25P03", "5", "261", "13", "10", "8"]
         {
             assert!(retry_later(Some(code)), "{code}");
         }

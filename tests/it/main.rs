@@ -11,6 +11,7 @@ mod every_code;
 mod never_twice;
 mod pixel;
 mod postback;
+mod settle;
 mod reads;
 mod routes;
 mod tokens;

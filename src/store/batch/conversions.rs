@@ -7,7 +7,7 @@ use super::models;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Change, Conversion};
 use crate::domain::conversion_key::ConversionKey;
-use crate::domain::ids::{ConversionId, OfferId, ReceiptId, TokenId};
+use crate::domain::ids::{ChangeId, ConversionId, OfferId, ReceiptId, TokenId};
 use crate::domain::money::{Currency, Micros};
 use crate::domain::transaction_id::TransactionId;
 use crate::store::conversions::conversion;
@@ -47,6 +47,20 @@ pub async fn conversions_by_transactions(
     rows.iter().map(|row| Ok(ConversionId::from_uuid(row.try_get::<Uuid>("", "id")?))).collect()
 }
 
+/// The conversions of these transactions that were recorded before their click was there.
+pub async fn awaiting_click(tx: &mut Tx, transactions: &[TransactionId]) -> Result<Vec<ConversionId>, StoreError> {
+    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().to_vec())).collect());
+    let head = "SELECT id FROM conversion WHERE click_pending AND transaction_id IN";
+    let rows = tx.select_by(head, wanted, "", "").await?;
+    rows.iter().map(|row| Ok(ConversionId::from_uuid(row.try_get::<Uuid>("", "id")?))).collect()
+}
+
+/// Is this entry of a history there: how the outcome of an unknown commit is read back.
+pub async fn has_change(tx: &mut Tx, id: ChangeId) -> Result<bool, StoreError> {
+    let wanted = Column::Uuid(vec![Some(id.uuid())]);
+    Ok(!tx.select_by("SELECT id FROM conversion_change WHERE id IN", wanted, "", "").await?.is_empty())
+}
+
 pub async fn insert_conversions(tx: &mut Tx, conversions: &[Conversion]) -> Result<(), StoreError> {
     tx.insert(Rows { table: "conversion", columns: columns(conversions), tail: "" }).await?;
     Ok(())
@@ -68,7 +82,10 @@ const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET \
     adv_sub_id = excluded.adv_sub_id, adv_sub_id_2 = excluded.adv_sub_id_2, adv_sub_id_3 = excluded.adv_sub_id_3, \
     adv_sub_id_4 = excluded.adv_sub_id_4, adv_sub_id_5 = excluded.adv_sub_id_5, \
     adv_sub_id_6 = excluded.adv_sub_id_6, \
-    revenue_micros = excluded.revenue_micros, payout_micros = excluded.payout_micros, \
+    session_time_seconds = excluded.session_time_seconds, conversion_ip = excluded.conversion_ip, \
+    conversion_ip_hash = excluded.conversion_ip_hash, user_agent = excluded.user_agent, \
+    device_id = excluded.device_id, email_masked = excluded.email_masked, email_hash = excluded.email_hash, \
+    currency = excluded.currency, revenue_micros = excluded.revenue_micros, payout_micros = excluded.payout_micros, \
     purchase_value_micros = excluded.purchase_value_micros, \
     reported_revenue_micros = excluded.reported_revenue_micros, \
     reported_payout_micros = excluded.reported_payout_micros, reported_currency = excluded.reported_currency, \

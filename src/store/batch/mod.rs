@@ -16,8 +16,8 @@ mod tokens;
 pub use audit::insert_audit;
 pub use clicks::{find_clicks, insert_clicks};
 pub use conversions::{
-    Extra, ParkedRejection, conversions_by_ids, conversions_by_transactions, delete_parked, insert_changes,
-    insert_conversions, insert_extras, parked_by_keys, update_conversions, upsert_parked,
+    Extra, ParkedRejection, awaiting_click, conversions_by_ids, conversions_by_transactions, delete_parked, has_change,
+    insert_changes, insert_conversions, insert_extras, parked_by_keys, update_conversions, upsert_parked,
 };
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::{existing_receipts, insert_receipts};

@@ -97,9 +97,22 @@ pub async fn of_conversion(
     transaction: &TransactionId,
     page: &PageRequest<Newest>,
 ) -> Result<Page<Receipt>, StoreError> {
+    fetch(database, concerning(conversion, transaction), page).await
+}
+
+/// How many concerned a conversion, up to a bound.
+pub async fn count_of_conversion(
+    database: &Database,
+    conversion: ConversionId,
+    transaction: &TransactionId,
+) -> Result<BoundedCount, StoreError> {
+    page::count(database.read(), concerning(conversion, transaction).into_query()).await
+}
+
+fn concerning(conversion: ConversionId, transaction: &TransactionId) -> Select<row::Entity> {
     let mut ids = of_transaction(conversion, transaction);
     ids.union(UnionType::Distinct, of_history(conversion));
-    fetch(database, row::Entity::find().filter(row::Column::Id.in_subquery(ids)), page).await
+    row::Entity::find().filter(row::Column::Id.in_subquery(ids))
 }
 
 fn of_transaction(conversion: ConversionId, transaction: &TransactionId) -> SelectStatement {

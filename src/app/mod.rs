@@ -20,12 +20,14 @@ use crate::store::Database;
 
 pub mod access_token;
 pub mod authenticate;
+pub mod change_conversion;
 pub mod create_token;
 pub mod deactivate_operator;
 pub mod demo;
 pub mod dns;
 pub mod end_token;
 mod error;
+pub mod explain_postback;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod form;

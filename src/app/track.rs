@@ -54,7 +54,7 @@ pub async fn track(app: &App, inbound: Inbound, arrival: Arrival) -> Tracked {
 }
 
 /// The request as intake takes it, its personal values in their private forms.
-fn hit(app: &App, inbound: Inbound, arrival: Arrival) -> Hit {
+pub(super) fn hit(app: &App, inbound: Inbound, arrival: Arrival) -> Hit {
     let keyring = &app.keyring;
     Hit {
         receipt: ReceiptId::mint(app.clock.as_ref(), app.entropy.as_ref()),

@@ -9,6 +9,19 @@
 //! [`error`], and add its row to the authorisation table in the tests.
 
 pub mod bearer;
+pub mod connection;
+pub mod context;
 pub mod document;
 pub mod endpoint;
 pub mod error;
+pub mod guard;
+pub mod id;
+pub mod loaders;
+pub mod mutation;
+pub mod query;
+pub mod scalars;
+pub mod schema;
+pub mod types;
+
+pub use context::StatusOf;
+pub use types::server::ServerFacts;

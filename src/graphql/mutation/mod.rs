@@ -1,0 +1,19 @@
+//! The mutations: each asks one use case and shows its answer. Nothing is decided here, and nothing is written here.
+
+use async_graphql::MergedObject;
+
+pub mod conversions;
+pub mod domains;
+pub mod offers;
+pub mod partners;
+pub mod tokens;
+
+/// Everything that can be done. Each field is carried out in turn.
+#[derive(Default, MergedObject)]
+pub struct Mutation(
+    conversions::ConversionMutation,
+    domains::DomainMutation,
+    offers::OfferMutation,
+    partners::PartnerMutation,
+    tokens::TokenMutation,
+);

@@ -1,0 +1,12 @@
+//! The queries. None of them returns a secret, and none of them writes.
+
+use async_graphql::MergedObject;
+
+pub mod control;
+pub mod server;
+pub mod tools;
+pub mod tracking;
+
+/// Everything that can be read.
+#[derive(Default, MergedObject)]
+pub struct Query(control::ControlQuery, server::ServerQuery, tools::ToolsQuery, tracking::TrackingQuery);

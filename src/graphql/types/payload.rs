@@ -1,0 +1,227 @@
+//! What mutations answer: the thing itself, or what the caller can put right.
+
+use async_graphql::{Result, SimpleObject};
+use secrecy::ExposeSecret as _;
+
+use super::{
+    conversion::{Conversion, ConversionChange},
+    offer::Offer,
+    partner::{Advertiser, Publisher},
+    postback::PostbackUrls,
+    token::SecureToken,
+    tracking_domain::TrackingDomain,
+    words::UserErrorCode,
+};
+use crate::{
+    app::{self, AppError, Outcome, change_conversion::Changed, issued_token::IssuedToken, postback_urls},
+    graphql::error,
+    store::tokens::TokenView,
+};
+
+/// A problem that the caller can put right.
+#[derive(Clone, Debug, PartialEq, Eq, SimpleObject)]
+pub struct UserError {
+    /// What kind of problem it is.
+    pub code: UserErrorCode,
+    /// One sentence for people.
+    pub message: String,
+    /// The path inside the mutation's arguments, outermost first.
+    pub field: Option<Vec<String>>,
+    /// What to do instead, where we know.
+    pub hint: Option<String>,
+}
+
+impl From<app::UserError> for UserError {
+    fn from(fault: app::UserError) -> Self {
+        let field = Some(fault.field).filter(|path| !path.is_empty());
+        Self { code: fault.code.into(), message: fault.message, field, hint: fault.hint }
+    }
+}
+
+/// All problems of a call.
+pub fn user_errors(faults: Vec<app::UserError>) -> Vec<UserError> {
+    faults.into_iter().map(Into::into).collect()
+}
+
+/// A use case's answer, our own failures made errors that leave masked.
+///
+/// # Errors
+/// Ours.
+pub fn outcome<T>(outcome: Outcome<T>) -> Result<Result<T, Vec<app::UserError>>> {
+    outcome.map_err(failed)
+}
+
+/// Our failure.
+pub fn failed(fault: AppError) -> async_graphql::Error {
+    error::internal(fault)
+}
+
+macro_rules! payloads {
+    ($($(#[$doc:meta])* $name:ident { $(#[$field_doc:meta])* $field:ident: $type:ty })*) => {
+        $(
+        $(#[$doc])*
+        #[derive(async_graphql::SimpleObject)]
+        pub struct $name {
+            $(#[$field_doc])*
+            pub $field: Option<$type>,
+            /// What the caller can put right; empty when it was done.
+            pub user_errors: Vec<UserError>,
+        }
+
+        impl $name {
+            /// The payload of a use case's answer.
+            ///
+            /// # Errors
+            /// Ours.
+            pub fn of<T>(done: Outcome<T>, shape: impl FnOnce(T) -> $type) -> Result<Option<Self>> {
+                Ok(Some(match outcome(done)? {
+                    Ok(value) => Self { $field: Some(shape(value)), user_errors: Vec::new() },
+                    Err(faults) => Self::refused(faults),
+                }))
+            }
+
+            /// The payload of a call that cannot be done.
+            pub fn refused(faults: Vec<app::UserError>) -> Self {
+                Self { $field: None, user_errors: user_errors(faults) }
+            }
+        }
+        )*
+    };
+}
+
+payloads! {
+    /// What became of a call about an offer.
+    OfferPayload {
+        /// The offer as it is now.
+        offer: Offer
+    }
+    /// What became of a call about an advertiser.
+    AdvertiserPayload {
+        /// The advertiser as it is now.
+        advertiser: Advertiser
+    }
+    /// What became of a call about a publisher.
+    PublisherPayload {
+        /// The publisher as it is now.
+        publisher: Publisher
+    }
+    /// What became of a call about a tracking domain.
+    TrackingDomainPayload {
+        /// The tracking domain as it is now.
+        domain: TrackingDomain
+    }
+    /// The whole text of a URL, or why it is not shown.
+    RevealedUrlPayload {
+        /// The text. Never cached, and in the audit trail.
+        revealed: RevealedUrl
+    }
+    /// What became of a deletion.
+    DeletePayload {
+        /// What is not there any more.
+        deleted_id: async_graphql::ID
+    }
+}
+
+/// A URL with its secret.
+#[derive(SimpleObject)]
+pub struct RevealedUrl {
+    /// The URL.
+    pub url: String,
+    /// The tag of a pixel, for a page.
+    pub html: Option<String>,
+    /// A line for a shell.
+    pub curl: String,
+}
+
+impl From<postback_urls::RevealedUrl> for RevealedUrl {
+    fn from(revealed: postback_urls::RevealedUrl) -> Self {
+        Self {
+            url: revealed.url.expose_secret().to_owned(),
+            html: revealed.html,
+            curl: revealed.curl.expose_secret().to_owned(),
+        }
+    }
+}
+
+/// What became of a call about a secure token.
+#[derive(Default, SimpleObject)]
+pub struct SecureTokenPayload {
+    /// The token as it is now; of a rotation the new one.
+    pub token: Option<SecureToken>,
+    /// Its text, where the call makes or reveals one.
+    pub secret: Option<String>,
+    /// The token that a rotation made the new one of.
+    pub previous_token: Option<SecureToken>,
+    /// The URLs of its scope.
+    pub urls: Option<PostbackUrls>,
+    /// What is to be known about it, each as a sentence.
+    pub warnings: Vec<String>,
+    /// What the caller can put right; empty when it was done.
+    pub user_errors: Vec<UserError>,
+}
+
+impl SecureTokenPayload {
+    /// A token without its text.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of_token(done: Outcome<TokenView>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(view) => {
+                Self { urls: Some(PostbackUrls::of(view.token.scope)), token: Some(view.into()), ..Self::default() }
+            }
+            Err(faults) => Self::refused(faults),
+        }))
+    }
+
+    /// A token with its text.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of_issued(done: Outcome<IssuedToken>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(issued) => Self {
+                urls: Some(PostbackUrls::of(issued.token.token.scope)),
+                token: Some(issued.token.into()),
+                secret: Some(issued.secret.reveal().to_owned()),
+                previous_token: issued.previous.map(Into::into),
+                warnings: issued.warnings,
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self::refused(faults),
+        }))
+    }
+
+    /// The payload of a call that cannot be done.
+    pub fn refused(faults: Vec<app::UserError>) -> Self {
+        Self { user_errors: user_errors(faults), ..Self::default() }
+    }
+}
+
+/// What became of a call about a conversion.
+#[derive(Default, SimpleObject)]
+pub struct ConversionPayload {
+    /// The conversion as it is now.
+    pub conversion: Option<Conversion>,
+    /// What was appended to its history; null when it was already as asked.
+    pub change: Option<ConversionChange>,
+    /// What the caller can put right; empty when it was done.
+    pub user_errors: Vec<UserError>,
+}
+
+impl ConversionPayload {
+    /// The payload of a change.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of(done: Outcome<Changed>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(Changed { conversion, change }) => Self {
+                conversion: Some(Conversion::of(conversion, None)),
+                change: change.map(ConversionChange::from),
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self { user_errors: user_errors(faults), ..Self::default() },
+        }))
+    }
+}

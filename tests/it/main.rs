@@ -14,4 +14,5 @@ mod postback;
 mod settle;
 mod reads;
 mod routes;
+mod schema;
 mod tokens;

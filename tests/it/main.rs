@@ -16,3 +16,4 @@ mod reads;
 mod routes;
 mod schema;
 mod tokens;
+mod tokens;

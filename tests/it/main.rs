@@ -8,6 +8,7 @@ mod support;
 mod architecture;
 mod click;
 mod every_code;
+mod cli;
 mod never_twice;
 mod pixel;
 mod postback;

@@ -51,6 +51,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Bring the schema of the database up to date.
     Migrate,
+    /// Print the schema of the admin API (GraphQL SDL).
+    Schema,
     /// Print the description of the tracking routes (OpenAPI 3.1).
     Openapi,
     /// Make, list and change operators of the admin API.
@@ -80,6 +82,7 @@ pub fn main(cli: Cli) -> ExitCode {
 fn run(cli: Cli) -> Result<(), CliProblem> {
     let config = || Config::load(cli.config.as_deref()).map_err(CliProblem::from);
     match cli.command {
+        Command::Schema => documents::schema(),
         Command::Openapi => documents::openapi(),
         Command::Keys => documents::keys(),
         Command::Serve => {

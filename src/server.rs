@@ -26,7 +26,13 @@ use crate::config::keys::{self, KeysProblem, SessionKeys, SessionSeed};
 use crate::config::{Config, Engine};
 use crate::domain::clock::{Clock, Entropy};
 use crate::domain::transaction_id::Minter;
+use crate::graphql::bearer::OperatorsOf;
+use crate::graphql::context::StatusOf;
+use crate::graphql::endpoint::{Authenticator, Endpoint};
+use crate::graphql::schema;
 use crate::http::accept::{Limits, serve};
+use crate::http::answer::status_of;
+use crate::http::graphql::GraphqlDoor;
 use crate::http::health::Health;
 use crate::http::router;
 use crate::http::state::{HttpState, Visitors};
@@ -327,7 +333,7 @@ fn http_state(config: &Config, app: Arc<App>) -> Result<HttpState, StartProblem>
     let mut admin_hosts = config.server.admin_hosts.clone();
     admin_hosts.push(config.server.public_host().to_owned());
     Ok(HttpState {
-        graphql: None,
+        graphql: Some(graphql_door(&app)),
         health: Arc::new(Health::default()),
         metrics: Metrics::install()?,
         request_ids: RequestIds::new(app.entropy.as_ref()),
@@ -337,6 +343,13 @@ fn http_state(config: &Config, app: Arc<App>) -> Result<HttpState, StartProblem>
         bots: Visitors::new(),
         app,
     })
+}
+
+/// The admin API over `app`.
+fn graphql_door(app: &Arc<App>) -> GraphqlDoor {
+    let schema = schema::build(Arc::clone(app), StatusOf(status_of), app.clock.now());
+    let authenticator: Arc<dyn Authenticator> = Arc::new(OperatorsOf(Arc::clone(app)));
+    GraphqlDoor { endpoint: Endpoint::new(schema, Arc::clone(&authenticator)), authenticator, sdl: schema::sdl() }
 }
 
 fn limits(config: &Config) -> Limits {

@@ -37,7 +37,6 @@ fn every_warning_is_explained() {
 #[test]
 fn every_parameter_is_explained_with_its_aliases() {
     for spec in PARAMETERS {
-
         let row = row(spec.name);
         assert!(row.contains(spec.description), "{row}\nhas not: {}", spec.description);
         for alias in spec.aliases {

@@ -10,16 +10,15 @@
 mod support;
 
 mod architecture;
-mod click;
-mod every_code;
 mod cli;
 mod click;
 mod docs;
+mod every_code;
 mod never_twice;
 mod pixel;
 mod postback;
-mod settle;
 mod reads;
 mod routes;
 mod schema;
+mod settle;
 mod tokens;

@@ -14,6 +14,7 @@ mod cli;
 mod click;
 mod docs;
 mod every_code;
+mod control;
 mod never_twice;
 mod pixel;
 mod postback;

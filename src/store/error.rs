@@ -74,7 +74,8 @@ fn retry_later(code: Option<&str>) -> bool {
     // A SQLSTATE has five characters; no code of SQLite has more than four digits.
     if code.len() == 5 {
         let class = code.get(..2).unwrap_or_default();
-        return matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006" | "25P03" | "25P04");
+        return matches!(class, "08" | "40" | "53" | "57" | "58")
+            || matches!(code, "55P03" | "25006" | "25P03" | "25P04");
     }
     code.parse::<u32>().is_ok_and(|sqlite| matches!(sqlite & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
@@ -104,9 +105,10 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_told_from_what_will_not() {
-        for code in
-            ["08006", "40P01", "40001", "53100", "57014", "57P01", "55P03", "25006", "25P03", "5", "261", "13", "10", "8"]
-        {
+        for code in [
+            "08006", "40P01", "40001", "53100", "57014", "57P01", "55P03", "25006", "25P03", "5", "261", "13", "10",
+            "8",
+        ] {
             assert!(retry_later(Some(code)), "{code}");
         }
         for code in ["23502", "22021", "42P01", "19", "1299", "1"] {

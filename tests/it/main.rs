@@ -11,6 +11,7 @@ mod support;
 
 mod architecture;
 mod cli;
+mod authorization;
 mod click;
 mod docs;
 mod every_code;

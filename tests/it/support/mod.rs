@@ -1,5 +1,6 @@
 //! What tests stand on: databases, servers, people.
 
+pub(crate) mod admin;
 pub(crate) mod bench;
 pub(crate) mod chance;
 pub(crate) mod databases;

@@ -206,19 +206,21 @@ async fn assemble(
     put_together(config, parts, identity(config, &keys.sessions)?)
 }
 
-/// Ready when the process is told to end (SIGTERM, or Ctrl-C at a terminal).
+/// Listens, from this call on, for the wish that the process ends (SIGTERM, or Ctrl-C at a terminal); ready once it
+/// came. Call it before anybody can know that the server is there: a signal that nobody listens for kills.
 ///
 /// # Errors
 /// The signals cannot be listened to.
-pub async fn told_to_end() -> io::Result<()> {
+pub fn told_to_end() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartProblem> {

@@ -43,6 +43,7 @@ pub(super) struct Arguments {
 pub(super) async fn demo(arguments: Arguments) -> Result<(), CliProblem> {
     let config = settings(&arguments)?;
     telemetry::install_logs(&config.logs)?;
+    let told = serve::listen()?;
     let server = Server::build(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     let app = server.app();
     let data = done(seed(&app, &principal()).await)?;
@@ -50,7 +51,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), CliProblem> {
     ensure_tokens(&app, &data).await?;
     let story = tell(&app, &data, login).await?;
     print(&story.lines())?;
-    serve::run(server).await
+    serve::run(server, told).await
 }
 
 /// The embedded defaults, the demo's own folder and port, and this process's wishes about logs.

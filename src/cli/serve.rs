@@ -10,24 +10,24 @@ use crate::app::setup::ensure_setup_code;
 use crate::config::Config;
 use crate::server::{Server, told_to_end};
 use crate::system::{SystemClock, SystemEntropy};
-use crate::telemetry::field;
 
 pub(super) async fn serve(config: &Config) -> Result<(), CliProblem> {
+    let told = listen()?;
     let server = Server::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     if let Some(code) = ensure_setup_code(&server.app()).await? {
         print(&invitation(config.server.public_url.as_str().trim_end_matches('/'), code.reveal()))?;
     }
-    run(server).await
+    run(server, told).await
+}
+
+/// Listens for the end, from now on.
+pub(super) fn listen() -> Result<impl Future<Output = ()>, CliProblem> {
+    told_to_end().map_err(|error| CliProblem::io("SIGTERM cannot be listened for", error))
 }
 
 /// Serves until the process is told to end.
-pub(super) async fn run(server: Server) -> Result<(), CliProblem> {
+pub(super) async fn run(server: Server, told: impl Future<Output = ()>) -> Result<(), CliProblem> {
     tracing::info!(public = %server.local_addr(), internal = %server.internal_addr(), "listening");
-    let told = async {
-        if let Err(error) = told_to_end().await {
-            tracing::error!({ field::ERROR } = %error, "signals cannot be heard: stopping");
-        }
-    };
     server.run(told).await?;
     tracing::info!("stopped");
     Ok(())

@@ -9,11 +9,18 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use roundtrip::app::App;
+use roundtrip::app::create_token::{TokenRequest, create_token};
+use roundtrip::app::form::PriceDraft;
+use roundtrip::app::manage_offers::{OfferDraft, create_offer};
+use roundtrip::app::manage_partners::{PartnerDraft, create_advertiser, create_publisher};
+use roundtrip::app::tracking_domains::create_local_domain;
 use roundtrip::config::{Config, Sources, keys};
+use roundtrip::domain::clock::Clock as _;
 use roundtrip::domain::ids::{ReceiptId, TokenId};
-use roundtrip::domain::offer::Offer;
+use roundtrip::domain::offer::{Offer, OfferState};
+use roundtrip::domain::operator::Principal;
 use roundtrip::domain::receipt::Receipt;
-use roundtrip::domain::secure_token::{PlainToken, SecureToken, TokenScope};
+use roundtrip::domain::secure_token::{Capabilities, Capability, PlainToken, SecureToken, TokenScope};
 use roundtrip::domain::snapshot::Snapshot;
 use roundtrip::domain::transaction_id::{Kind, TransactionId};
 use roundtrip::server::{RunProblem, Server, connect_options};
@@ -24,10 +31,10 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::bench::{offer_id, publisher_id, snapshot};
+use super::bench::{OFFER, PUBLISHER, offer_id, publisher_id, snapshot};
 use super::chance::{ManualClock, SeededEntropy};
+use super::desk::done;
 use super::postgres;
-use roundtrip::domain::clock::Clock as _;
 
 /// A verified tracking domain of every standard server.
 pub(crate) const TRACKING_HOST: &str = "pixel.test";
@@ -43,7 +50,8 @@ pub(crate) struct TestServer {
     internal: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), RunProblem>>,
-    _folder: TempDir,
+    config: Config,
+    _folder: Option<TempDir>,
 }
 
 impl TestServer {
@@ -73,12 +81,31 @@ impl TestServer {
             database.migrate().await.unwrap();
             database.close().await;
         }
-        Self::serve(&config, entropy, folder).await
+        Self::serve(config, Arc::new(ManualClock::new()), entropy, Some(folder)).await
     }
 
-    async fn serve(config: &Config, entropy: Arc<SeededEntropy>, folder: TempDir) -> Self {
-        let clock = Arc::new(ManualClock::new());
-        let server = Server::build(config, Arc::clone(&clock) as _, entropy).await.unwrap();
+    /// A server on a database that holds the standard control data, made by the use cases themselves.
+    pub(crate) async fn start_seeded(engine: Engine) -> Self {
+        let mut server = Self::start_empty(engine, "").await;
+        server.secret = seed(&server.app).await;
+        server
+    }
+
+    /// A second server on the same database, with the same keys, clock and global token.
+    pub(crate) async fn sibling(&self) -> Self {
+        let entropy = Arc::new(SeededEntropy::new("sibling"));
+        let mut server = Self::serve(self.config.clone(), Arc::clone(&self.clock), entropy, None).await;
+        server.secret = self.secret.clone();
+        server
+    }
+
+    async fn serve(
+        config: Config,
+        clock: Arc<ManualClock>,
+        entropy: Arc<SeededEntropy>,
+        folder: Option<TempDir>,
+    ) -> Self {
+        let server = Server::build(&config, Arc::clone(&clock) as _, entropy).await.unwrap();
         let (app, public, internal) = (server.app(), server.local_addr(), server.internal_addr());
         let (stop, stopped) = oneshot::channel::<()>();
         let work = server.run(async {
@@ -87,7 +114,18 @@ impl TestServer {
         #[expect(clippy::disallowed_methods, reason = "awaited in `end`, or ended with the test's runtime")]
         let running = tokio::spawn(work);
         let client = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build().unwrap();
-        Self { app, clock, client, secret: String::new(), public, internal, stop: Some(stop), running, _folder: folder }
+        Self {
+            app,
+            clock,
+            client,
+            secret: String::new(),
+            public,
+            internal,
+            stop: Some(stop),
+            running,
+            config,
+            _folder: folder,
+        }
     }
 
     /// Tells the server to stop, and waits until it has.
@@ -185,6 +223,38 @@ impl TestServer {
         let id = ReceiptId::parse(told["receipt_id"].as_str().unwrap()).unwrap();
         store::receipts::find(&self.app.database, id).await.unwrap().expect("the receipt is kept")
     }
+}
+
+/// Offer 42 of one advertiser, with clickless and pixels on; publisher 7; the domain `pixel.test`; and the secret of a
+/// global token that may do everything.
+async fn seed(app: &App) -> String {
+    let system = Principal::system();
+    let partner = |name: &str| PartnerDraft { name: Some(name.into()), ..PartnerDraft::default() };
+    let advertiser = done(create_advertiser(app, &system, &partner("Advertiser")).await);
+    let publisher = PartnerDraft { number: Some(PUBLISHER), ..partner("Publisher") };
+    done(create_publisher(app, &system, &publisher).await);
+    let price = |fixed: &str| Some(PriceDraft { fixed: Some(fixed.into()), percent: None });
+    let offer = OfferDraft {
+        name: Some("Offer".into()),
+        advertiser: Some(advertiser.id),
+        landing_page_url: Some("https://shop.example/?tid={transaction_id}".into()),
+        state: Some(OfferState::Active),
+        revenue: price("10"),
+        payout: price("7"),
+        currency: Some("EUR".into()),
+        clickless_enabled: Some(true),
+        pixel_enabled: Some(true),
+        number: Some(OFFER),
+        ..OfferDraft::default()
+    };
+    done(create_offer(app, &system, offer).await);
+    done(create_local_domain(app, &system, TRACKING_HOST).await);
+    let everything = [Capability::Convert, Capability::Reject, Capability::Clickless, Capability::Status];
+    let request = TokenRequest {
+        capabilities: Some(Capabilities::from_iter(everything)),
+        ..TokenRequest::new(TokenScope::Global)
+    };
+    done(create_token(app, &system, &request).await).secret.reveal().to_owned()
 }
 
 /// Status and JSON body.

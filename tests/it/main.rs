@@ -25,5 +25,6 @@ mod routes;
 mod schema;
 mod settle;
 mod secrets;
+mod settle;
 mod tokens;
 mod two_servers;

@@ -38,6 +38,8 @@ use super::postgres;
 
 /// A verified tracking domain of every standard server.
 pub(crate) const TRACKING_HOST: &str = "pixel.test";
+/// The tracking domain of a seeded server, which must need no DNS.
+pub(crate) const SEEDED_HOST: &str = "pixel.localhost";
 
 pub(crate) struct TestServer {
     pub(crate) app: Arc<App>,
@@ -225,7 +227,7 @@ impl TestServer {
     }
 }
 
-/// Offer 42 of one advertiser, with clickless and pixels on; publisher 7; the domain `pixel.test`; and the secret of a
+/// Offer 42 of one advertiser, with clickless and pixels on; publisher 7; the domain `pixel.localhost`; and the secret of a
 /// global token that may do everything.
 async fn seed(app: &App) -> String {
     let system = Principal::system();
@@ -248,7 +250,7 @@ async fn seed(app: &App) -> String {
         ..OfferDraft::default()
     };
     done(create_offer(app, &system, offer).await);
-    done(create_local_domain(app, &system, TRACKING_HOST).await);
+    done(create_local_domain(app, &system, SEEDED_HOST).await);
     let everything = [Capability::Convert, Capability::Reject, Capability::Clickless, Capability::Status];
     let request = TokenRequest {
         capabilities: Some(Capabilities::from_iter(everything)),

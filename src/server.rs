@@ -335,7 +335,7 @@ fn http_state(config: &Config, app: Arc<App>) -> Result<HttpState, StartProblem>
     let mut admin_hosts = config.server.admin_hosts.clone();
     admin_hosts.push(config.server.public_host().to_owned());
     Ok(HttpState {
-        graphql: Some(graphql_door(&app)),
+        graphql: graphql_door(&app),
         health: Arc::new(Health::default()),
         metrics: Metrics::install()?,
         request_ids: RequestIds::new(app.entropy.as_ref()),
@@ -403,9 +403,7 @@ async fn retention(app: Arc<App>, receipt_days: u32) {
 /// Lets mutations end and the writers settle what waits; returns how many writers did not end in time.
 async fn settle(state: &HttpState, writers: &mut JoinSet<()>, patience: Duration) -> usize {
     let end = Instant::now() + patience;
-    if let Some(graphql) = &state.graphql
-        && tokio::time::timeout_at(end, graphql.endpoint.drained()).await.is_err()
-    {
+    if tokio::time::timeout_at(end, state.graphql.endpoint.drained()).await.is_err() {
         tracing::error!("a mutation was still at work when the time to stop was over");
     }
     state.app.intake.close();

@@ -42,17 +42,14 @@ pub(crate) async fn graphql(State(state): State<Arc<HttpState>>, request: Reques
         address: Some(address_of(&parts, &state)),
         request_id: &request_id,
     };
-    match &state.graphql {
-        Some(door) => printed(door.endpoint.respond(call).await),
-        None => refused(404, "unknown_route"),
-    }
+    printed(state.graphql.endpoint.respond(call).await)
 }
 
 pub(crate) async fn schema(State(state): State<Arc<HttpState>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let request_id = state.request_ids.next();
     let address = Some(address_of(&parts, &state));
-    let Some(door) = &state.graphql else { return refused(404, "unknown_route") };
+    let door = &state.graphql;
     let believed = match bearer(&parts) {
         Some(bearer) => door.authenticator.authenticate(bearer, address, &request_id).await.is_ok(),
         None => false,

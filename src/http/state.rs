@@ -20,8 +20,7 @@ const PREVIEWS: &[&str] =
 /// Built once by `server.rs`, shared by every request.
 pub struct HttpState {
     pub app: Arc<App>,
-    /// None only in tests of the tracking doors alone.
-    pub graphql: Option<GraphqlDoor>,
+    pub graphql: GraphqlDoor,
     pub health: Arc<Health>,
     pub metrics: Metrics,
     pub request_ids: RequestIds,

@@ -23,7 +23,6 @@ mod postback;
 mod reads;
 mod routes;
 mod schema;
-mod settle;
 mod secrets;
 mod settle;
 mod tokens;

@@ -1,5 +1,6 @@
 //! Which URL leads where: methods, the dispatcher on `/`, hosts of the admin surfaces, the machine room.
 
+use roundtrip::app::setup::ensure_setup_code;
 use roundtrip::store::Engine;
 
 use crate::support::on_both_engines;
@@ -74,7 +75,7 @@ on_both_engines! {
 
     async fn admin_surfaces_do_not_exist_on_a_tracking_domain(engine: Engine) {
         let server = TestServer::start(engine).await;
-        for path in ["/dashboard", "/dashboard/x", "/api/session", "/api/setup"] {
+        for path in ["/graphql", "/schema.graphql", "/dashboard", "/dashboard/x", "/api/session", "/api/setup"] {
             for host in [TRACKING_HOST, "evil.example", "pixel.test:80"] {
                 let response = server.request("GET", path).header("host", host).send().await.unwrap();
                 let (status, answer) = told(response).await;
@@ -82,6 +83,30 @@ on_both_engines! {
             }
             assert_ne!(server.get(path).await.status(), 404, "{path}");
         }
+    }
+
+    async fn whoever_set_the_server_up_reads_the_admin_api_and_its_contract(engine: Engine) {
+        let server = TestServer::start_seeded(engine).await;
+        let code = ensure_setup_code(&server.app).await.unwrap().unwrap();
+        let first = serde_json::json!({
+            "code": code.reveal(), "email": "ada@shop.example", "name": "Ada", "password": "correct horse battery",
+        });
+        let (status, welcome) = told(server.post_json("/api/setup", first.to_string()).await).await;
+        assert_eq!(status, 200, "{welcome}");
+        let ask = |bearer: &str| {
+            let request = server.request("POST", "/graphql").header("content-type", "application/json");
+            let query = r#"{"query":"{ offers(first: 5) { nodes { name } } }"}"#;
+            request.bearer_auth(bearer).body(query).send()
+        };
+        let (status, answer) = told(ask(welcome["access_token"].as_str().unwrap()).await.unwrap()).await;
+        assert_eq!((status, &answer["data"]["offers"]["nodes"][0]["name"]), (200, &"Offer".into()), "{answer}");
+        assert_eq!(ask("nobody").await.unwrap().status(), 401);
+        assert_eq!(ask(&server.secret).await.unwrap().status(), 401, "a secure token is no access token");
+        let contract = server.request("GET", "/schema.graphql").bearer_auth(welcome["access_token"].as_str().unwrap());
+        assert!(contract.send().await.unwrap().text().await.unwrap().contains("type Offer"));
+        assert_eq!(server.get("/schema.graphql").await.status(), 401);
+        let long = server.request("POST", "/graphql").body("x".repeat(64 * 1024 + 1)).send().await.unwrap();
+        assert_eq!(long.status(), 413);
     }
 
     async fn the_machine_room_answers_on_its_own_port(engine: Engine) {

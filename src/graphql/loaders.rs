@@ -53,6 +53,10 @@ impl<K: Copy + Eq + Hash + Send, V: Clone + Send> Loader<K, V> {
     /// # Errors
     /// Ours, when the database could not be asked.
     pub async fn load(&self, ctx: &Context<'_>, key: K) -> Result<Option<V>> {
+        self.load_from(ctx.database()?, key).await.map_err(failed)
+    }
+
+    async fn load_from(&self, database: &Database, key: K) -> Result<Option<V>, StoreError> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         // Once round: every resolver that can run now says what it wants before the first of them reads.
         tokio::task::yield_now().await;
@@ -63,7 +67,7 @@ impl<K: Copy + Eq + Hash + Send, V: Clone + Send> Loader<K, V> {
         let mut wanted = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         wanted.insert(key);
         wanted.retain(|key| !known.contains_key(key));
-        let mut found = (self.read)(ctx.database()?, wanted.iter().copied().collect()).await.map_err(failed)?;
+        let mut found = (self.read)(database, wanted.iter().copied().collect()).await?;
         known.extend(wanted.into_iter().map(|key| (key, found.remove(&key))));
         Ok(known.get(&key).cloned().flatten())
     }
@@ -119,5 +123,33 @@ impl Default for Loaders {
                 Box::pin(async move { conversions::status_authors(database, &ids).await })
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::store::fixtures::database;
+
+    static READS: AtomicUsize = AtomicUsize::new(0);
+
+    #[tokio::test]
+    async fn what_is_asked_for_together_is_read_together_and_once() {
+        let (database, _folder) = database().await;
+        let loader: Loader<u32, u32> = Loader::new(|_, keys| {
+            READS.fetch_add(1, Ordering::SeqCst);
+            let even = keys.into_iter().filter(|key| key % 2 == 0);
+            Box::pin(async move { Ok(even.map(|key| (key, key * 10)).collect()) })
+        });
+        let all = join_all((0..50_u32).map(|key| loader.load_from(&database, key))).await;
+        for (key, value) in (0..50).zip(all) {
+            assert_eq!(value.unwrap(), (key % 2 == 0).then_some(key * 10));
+        }
+        assert_eq!(loader.load_from(&database, 3).await.unwrap(), None);
+        assert_eq!(READS.load(Ordering::SeqCst), 1);
     }
 }

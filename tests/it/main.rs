@@ -9,9 +9,10 @@
 
 mod support;
 
+mod admin_api;
 mod architecture;
-mod cli;
 mod authorization;
+mod cli;
 mod click;
 mod control;
 mod docs;

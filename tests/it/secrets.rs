@@ -39,10 +39,14 @@ fn listen() {
 
 /// Every parameter with a canary in it, in the form that its kind has.
 fn query() -> String {
-    let value = |parameter: Parameter| match parameter {
-        Parameter::UserEmail => format!("{CANARY}@shop.example"),
-        Parameter::ConversionIp => "198.51.100.77".to_owned(),
-        _ => format!("{CANARY}-value"),
+    let value = |parameter: Parameter| {
+        if parameter == Parameter::UserEmail {
+            format!("{CANARY}@shop.example")
+        } else if parameter == Parameter::ConversionIp {
+            "198.51.100.77".to_owned()
+        } else {
+            format!("{CANARY}-value")
+        }
     };
     let pairs: Vec<String> = PARAMETERS.iter().map(|spec| format!("{}={}", spec.name, value(spec.parameter))).collect();
     format!("{}&own={CANARY}@own.example&api_key={CANARY}-key", pairs.join("&"))

@@ -82,6 +82,8 @@ impl Admission<'_> {
             Source::Clickless => self.offer.clickless_repeat_window_seconds,
             Source::Postback | Source::ImagePixel => self.offer.repeat_window_seconds,
         };
-        hit.arrival.at.millis_since(owner.converted_at) < i64::from(window) * 1000
+        // What a pixel reported was first said by a postback when it was confirmed.
+        let said_at = owner.confirmed_at.unwrap_or(owner.converted_at);
+        hit.arrival.at.millis_since(said_at) < i64::from(window) * 1000
     }
 }

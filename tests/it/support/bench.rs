@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use roundtrip::domain::advertiser::Advertiser;
 use roundtrip::domain::answer::Answer;
 use roundtrip::domain::click::Click;
-use roundtrip::domain::clock::{Clock, Timestamp};
+use roundtrip::domain::clock::{Clock, Entropy, Timestamp};
 use roundtrip::domain::code::Code;
 use roundtrip::domain::ids::{AdvertiserId, OfferId, PublisherId, ReceiptId, TokenId};
 use roundtrip::domain::inbound::{Door, Pairs, read};
@@ -28,7 +28,7 @@ use roundtrip::domain::secure_token::{Capabilities, Capability, PlainToken, Secu
 use roundtrip::domain::snapshot::Snapshot;
 use roundtrip::domain::tracking_domain::{DomainState, TrackingDomain};
 use roundtrip::domain::transaction_id::{Kind, Minter, TransactionId};
-use roundtrip::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits};
+use roundtrip::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits, WriterTask};
 use roundtrip::store::{ConnectOptionsOf, Database, Engine};
 use tempfile::TempDir;
 
@@ -74,6 +74,20 @@ pub(crate) struct Bench {
 impl Bench {
     /// Offer 42 of one advertiser, publisher 7, one global token that may do everything, the domain `pixel.test`.
     pub(crate) async fn start(engine: Engine) -> Self {
+        let writers = match engine {
+            Engine::Sqlite => 1,
+            Engine::Postgres => 2,
+        };
+        let (bench, tasks) = Self::at_rest(engine, options(writers)).await;
+        for task in tasks {
+            #[expect(clippy::disallowed_methods, reason = "a test's writers end with its runtime")]
+            tokio::spawn(task);
+        }
+        bench
+    }
+
+    /// As [`Self::start`], with writers that work once they are run.
+    pub(crate) async fn at_rest(engine: Engine, options: IntakeOptions) -> (Self, Vec<WriterTask>) {
         let (database, folder) = fresh(engine).await;
         let clock = Arc::new(ManualClock::new());
         let entropy = Arc::new(SeededEntropy::new("bench"));
@@ -89,17 +103,9 @@ impl Bench {
             entropy: Arc::clone(&entropy) as _,
             minter: Arc::clone(&minter),
         };
-        let writers = match engine {
-            Engine::Sqlite => 1,
-            Engine::Postgres => 2,
-        };
-        let (intake, tasks) = Intake::new(parts, options(writers));
-        for task in tasks {
-            #[expect(clippy::disallowed_methods, reason = "a test's writers end with its runtime")]
-            tokio::spawn(task);
-        }
+        let (intake, tasks) = Intake::new(parts, options);
         let secret = plain.reveal().to_owned();
-        Self { database, clock, entropy, keyring, minter, snapshot, intake, secret, _folder: folder }
+        (Self { database, clock, entropy, keyring, minter, snapshot, intake, secret, _folder: folder }, tasks)
     }
 
     /// Changes the offer, as a control write would.
@@ -133,32 +139,7 @@ impl Bench {
 
     /// A request with the global token; `query` is without it.
     pub(crate) fn hit(&self, door: Door, query: &str) -> Hit {
-        let mut pairs = Pairs::from_query(query.as_bytes());
-        if door != Door::Pixel {
-            pairs.add_token_header(self.secret.as_bytes());
-        }
-        let inbound = read(door, pairs);
-        let address: IpAddr = [203, 0, 113, 9].into();
-        Hit {
-            params: canonical_params(&inbound, &self.keyring),
-            address: PrivateAddress::of(&self.keyring, address),
-            conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(&self.keyring, ip)),
-            email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(&self.keyring, email)),
-            extras: inbound.extras.clone(),
-            arrival: Arrival {
-                at: self.clock.now(),
-                method: "GET".into(),
-                host: "pixel.test".into(),
-                path: "/".into(),
-                address,
-                user_agent: None,
-                referrer_origin: None,
-                is_bot: false,
-                request_id: "test".into(),
-            },
-            receipt: ReceiptId::mint(&*self.clock, &*self.entropy),
-            inbound,
-        }
+        hit(&self.keyring, &*self.entropy, &*self.clock, &self.secret, door, query)
     }
 
     pub(crate) async fn send(&self, door: Door, query: &str) -> Answer {
@@ -174,6 +155,43 @@ impl Bench {
         let answer = self.send(door, query).await;
         assert_eq!(answer.code, code, "{query}: {}", answer.to_json());
         answer
+    }
+}
+
+/// A request with a token in its header; a pixel has none.
+pub(crate) fn hit(
+    keyring: &Keyring,
+    entropy: &dyn Entropy,
+    clock: &dyn Clock,
+    secret: &str,
+    door: Door,
+    query: &str,
+) -> Hit {
+    let mut pairs = Pairs::from_query(query.as_bytes());
+    if door != Door::Pixel {
+        pairs.add_token_header(secret.as_bytes());
+    }
+    let inbound = read(door, pairs);
+    let address: IpAddr = [203, 0, 113, 9].into();
+    Hit {
+        params: canonical_params(&inbound, keyring),
+        address: PrivateAddress::of(keyring, address),
+        conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(keyring, ip)),
+        email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(keyring, email)),
+        extras: inbound.extras.clone(),
+        arrival: Arrival {
+            at: clock.now(),
+            method: "GET".into(),
+            host: "pixel.test".into(),
+            path: "/".into(),
+            address,
+            user_agent: None,
+            referrer_origin: None,
+            is_bot: false,
+            request_id: "test".into(),
+        },
+        receipt: ReceiptId::mint(clock, entropy),
+        inbound,
     }
 }
 

@@ -19,7 +19,6 @@ mod docs;
 mod every_code;
 mod faults;
 mod entity_matches_migration;
-mod every_code;
 mod model;
 mod never_twice;
 mod pixel;

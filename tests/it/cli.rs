@@ -7,9 +7,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 const LINES_BEGIN: &str = "# --- paste from here ---";
 const LINES_END: &str = "# --- to here ---";
@@ -243,19 +244,17 @@ impl Running {
 
     /// Waits until a line is the last one that is of interest.
     fn start(mut command: Command, is_last: fn(&str) -> bool) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut printed = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut running = Self { child, printed: String::new() };
+        let mut stdout = BufReader::new(running.child.stdout.take().unwrap());
         loop {
             let mut line = String::new();
             if stdout.read_line(&mut line).unwrap() == 0 {
-                let mut problem = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut problem).unwrap();
-                panic!("it ended before it was ready: {printed}{problem}");
+                panic!("it ended before it was ready: {}{}", running.printed, running.problems());
             }
-            printed.push_str(&line);
+            running.printed.push_str(&line);
             if is_last(&line) {
-                return Self { child, printed };
+                return running;
             }
         }
     }

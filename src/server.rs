@@ -19,6 +19,8 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::app::access_token::{AccessTokens, SigningKeys};
 use crate::app::dns::{Dns, DnsFailure};
+use crate::app::lockout::Lockout;
+use crate::app::passwords::Passwords;
 use crate::app::retention::{keep, pass};
 use crate::app::snapshot::{UnknownTokens, keep_fresh};
 use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits};
@@ -298,7 +300,12 @@ fn identity(config: &Config, sessions: &SessionKeys) -> Result<Identity, AppErro
         audience: config.session.audience.clone(),
         access_seconds: whole_seconds(config.session.access),
     };
-    Ok(Identity::new(tokens, whole_seconds(config.session.refresh)))
+    let limits = &config.limits;
+    Ok(Identity {
+        passwords: Passwords::new(limits.password_hashes_max),
+        lockout: Lockout::new(limits.sign_in_failures_max, whole_seconds(limits.sign_in_window).into()),
+        ..Identity::new(tokens, whole_seconds(config.session.refresh))
+    })
 }
 
 /// Settings are bounded far below this type's end.

@@ -1,4 +1,5 @@
-//! Ten wrong passwords in 15 minutes close an account for the network that sent them, for 15 minutes.
+//! Ten wrong passwords in 15 minutes close an account for the network that sent them, for 15 minutes; both numbers
+//! are settings.
 //!
 //! The pair of account and network is what is locked: not the account, or a stranger could keep its owner out; and
 //! not the network, or an office could. Each try counts before its password is looked at, so that a hundred at once
@@ -14,17 +15,25 @@ use ipnet::IpNet;
 use crate::domain::clock::Timestamp;
 use crate::domain::privacy::network_key;
 
-/// Wrong passwords before the lock.
-pub const FAILURES_MAX: u8 = 10;
-/// How long failures are counted together, and how long the lock holds.
+/// Wrong passwords before the lock, when nothing else is set.
+pub const FAILURES_MAX: u32 = 10;
+/// How long failures are counted together, and how long the lock holds, when nothing else is set.
 pub const WINDOW_SECONDS: i64 = 15 * 60;
 /// Pairs that are remembered: about a megabyte.
 const PAIRS_MAX: usize = 10_000;
 
 /// Who may try again, and when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lockout {
     pairs: Mutex<HashMap<Pair, Count>>,
+    failures_max: u32,
+    window_seconds: i64,
+}
+
+impl Default for Lockout {
+    fn default() -> Self {
+        Self::new(FAILURES_MAX, WINDOW_SECONDS)
+    }
 }
 
 /// One account as one network tries it.
@@ -45,34 +54,39 @@ impl Pair {
 
 #[derive(Clone, Copy, Debug)]
 struct Count {
-    tries: u8,
+    tries: u32,
     /// Of the first try that counts; once locked, of the last one.
     since: Timestamp,
 }
 
 impl Count {
-    fn ends_at(self) -> Timestamp {
-        self.since.plus_seconds(WINDOW_SECONDS)
+    fn ends_at(self, window_seconds: i64) -> Timestamp {
+        self.since.plus_seconds(window_seconds)
     }
 }
 
 impl Lockout {
+    /// Wrong passwords before the lock, at least 1; and how long failures count together and the lock holds.
+    pub fn new(failures_max: u32, window_seconds: i64) -> Self {
+        Self { pairs: Mutex::default(), failures_max: failures_max.max(1), window_seconds }
+    }
+
     /// Counts a try. `Err` says when the pair may try again.
     ///
     /// # Errors
     /// The pair is locked.
     pub fn begin(&self, pair: Pair, now: Timestamp) -> Result<(), Timestamp> {
         let mut pairs = self.pairs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        make_room(&mut pairs, &pair, now);
+        make_room(&mut pairs, &pair, now, self.window_seconds);
         let count = pairs.entry(pair).or_insert(Count { tries: 0, since: now });
-        if now >= count.ends_at() {
+        if now >= count.ends_at(self.window_seconds) {
             *count = Count { tries: 0, since: now };
         }
-        if count.tries >= FAILURES_MAX {
-            return Err(count.ends_at());
+        if count.tries >= self.failures_max {
+            return Err(count.ends_at(self.window_seconds));
         }
-        count.tries += 1;
-        if count.tries == FAILURES_MAX {
+        count.tries = count.tries.saturating_add(1);
+        if count.tries == self.failures_max {
             count.since = now;
         }
         Ok(())
@@ -93,11 +107,11 @@ impl Lockout {
 }
 
 /// First what has run out, then the oldest, makes room for a new pair.
-fn make_room(pairs: &mut HashMap<Pair, Count>, pair: &Pair, now: Timestamp) {
+fn make_room(pairs: &mut HashMap<Pair, Count>, pair: &Pair, now: Timestamp, window_seconds: i64) {
     if pairs.len() < PAIRS_MAX || pairs.contains_key(pair) {
         return;
     }
-    pairs.retain(|_, count| now < count.ends_at());
+    pairs.retain(|_, count| now < count.ends_at(window_seconds));
     if pairs.len() >= PAIRS_MAX {
         let oldest = pairs.iter().min_by_key(|(_, count)| count.since).map(|(pair, _)| *pair);
         oldest.map(|pair| pairs.remove(&pair));

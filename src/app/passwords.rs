@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::AppError;
 use crate::domain::clock::{Entropy, random_bytes};
 
-/// How many hashes are made at once.
+/// How many hashes are made at once, when nothing else is set.
 pub const HASHES_AT_ONCE: usize = 4;
 /// How long a hash waits for its turn before the caller is told to come back.
 const TURN_SECONDS_MAX: u64 = 5;
@@ -36,11 +36,16 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)) }
+        Self::new(HASHES_AT_ONCE)
     }
 }
 
 impl Passwords {
+    /// At least one at a time.
+    pub fn new(hashes_at_once: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(hashes_at_once.max(1))) }
+    }
+
     /// The hash of `password` with a fresh salt, in PHC form.
     ///
     /// # Errors

@@ -22,10 +22,8 @@ pub enum Engine {
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     pub engine: Engine,
-    /// `sqlite://path`, `postgres://..`: the writing side, and the reading one unless `read_url` is set.
+    /// `sqlite://path`, `postgres://..`.
     pub url: SecretString,
-    /// A replica of the same engine.
-    pub read_url: Option<SecretString>,
     pub read_connections_max: u32,
     /// Control writes on PostgreSQL; SQLite has one writer.
     pub write_connections_max: u32,
@@ -40,10 +38,6 @@ pub(super) struct DatabaseSettings {
     url: Option<SecretString>,
     #[serde(deserialize_with = "optional_path")]
     url_file: Option<PathBuf>,
-    #[serde(deserialize_with = "optional_secret")]
-    read_url: Option<SecretString>,
-    #[serde(deserialize_with = "optional_path")]
-    read_url_file: Option<PathBuf>,
     read_connections_max: u32,
     write_connections_max: u32,
     #[serde(rename = "statement_timeout_ms", deserialize_with = "millis")]
@@ -62,17 +56,10 @@ impl DatabaseSettings {
 
         let url =
             one_of("database.url", self.url, self.url_file.as_deref(), problems).unwrap_or_else(|| embedded(data_dir));
-        let read_url = one_of("database.read_url", self.read_url, self.read_url_file.as_deref(), problems);
         let engine = engine("database.url", &url, problems)?;
-        if let Some(read_url) = &read_url
-            && self::engine("database.read_url", read_url, problems).is_some_and(|other| other != engine)
-        {
-            problems.push("database.read_url: a replica has the engine of database.url");
-        }
         Some(DatabaseConfig {
             engine,
             url,
-            read_url,
             read_connections_max: self.read_connections_max,
             write_connections_max: self.write_connections_max,
             statement_timeout: self.statement_timeout,

@@ -250,7 +250,8 @@ impl Running {
         loop {
             let mut line = String::new();
             if stdout.read_line(&mut line).unwrap() == 0 {
-                panic!("it ended before it was ready: {}{}", running.printed, running.problems());
+                let problems = running.problems();
+                panic!("it ended before it was ready: {}{problems}", running.printed);
             }
             running.printed.push_str(&line);
             if is_last(&line) {

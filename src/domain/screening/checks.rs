@@ -43,6 +43,40 @@ words!(
 );
 
 impl Check {
+    /// What failing it means, in one line, where nothing more exact is known.
+    pub const fn failure(self) -> &'static str {
+        match self {
+            Self::RequestReads => "The request cannot be read.",
+            Self::TokenPresent => "No token was sent.",
+            Self::TokenLive => "The token is unknown, retired or revoked.",
+            Self::TokenMay => "The token may not do this.",
+            Self::SenderAddress => "The sender's address is not on the token's list.",
+            Self::DomainVerified => "The pixel came in on a host that is no verified tracking domain.",
+            Self::NoTransactionId => "A transaction id was sent where there can be none.",
+            Self::TransactionId => "There is no usable transaction id.",
+            Self::OfferKnown => "The offer is missing or unknown.",
+            Self::TokenOffer => "The token belongs to another offer than the one that is meant.",
+            Self::OfferActive => "The offer is closed.",
+            Self::ClicklessEnabled => "The offer takes no clickless conversions.",
+            Self::PixelEnabled => "The offer takes no image pixels.",
+            Self::PublisherKnown => "The publisher is missing or unknown.",
+            Self::PublisherActive => "The publisher is not active.",
+            Self::PublisherAccess => "The publisher may not promote the offer.",
+            Self::EventDefined => "The offer does not define the event.",
+            Self::AmountsRead => "An amount or a currency cannot be read, and the offer is strict.",
+            Self::ReasonGiven => "No reason was given.",
+            Self::StatusGiven => "No status was given that we know.",
+            Self::NotSeenBefore => "The conversion was seen before.",
+            Self::AttributionWindow => "It came after the attribution window.",
+            Self::NotRejected => "It is rejected.",
+            Self::NothingHolds => "Something holds it back.",
+            Self::TargetFound => "There is no such conversion.",
+            Self::TargetUnambiguous => "More than one conversion could be meant.",
+            Self::MoveAllowed => "The sender may not make this change.",
+            Self::Stored => "It could not be stored.",
+        }
+    }
+
     /// What passing it means, in one line.
     pub const fn description(self) -> &'static str {
         match self {

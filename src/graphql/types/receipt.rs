@@ -18,7 +18,7 @@ use crate::{
         code,
         ids::{ConversionId, OfferId, PublisherId, ReceiptId, TokenId},
         inbound::{self, Door, Warning},
-        receipt,
+        receipt, screening,
         transaction_id::TransactionId,
     },
     graphql::{
@@ -267,7 +267,8 @@ pub fn checks(results: &[CheckResult], finding: Option<&str>) -> Vec<Check> {
             name: result.check.as_str().to_owned(),
             passed: result.outcome == CheckOutcome::Passed,
             skipped: result.outcome == CheckOutcome::NotReached,
-            detail: finding.filter(|_| decided).unwrap_or(result.check.description()).to_owned(),
+            detail: if decided { finding.unwrap_or(result.check.failure()) } else { result.check.description() }
+                .to_owned(),
         }
     };
     results.iter().map(shown).collect()
@@ -275,22 +276,27 @@ pub fn checks(results: &[CheckResult], finding: Option<&str>) -> Vec<Check> {
 
 /// One sentence on what became of a request.
 pub fn explanation(code: code::Code, finding: Option<&str>, results: &[CheckResult]) -> String {
-    if let Some(finding) = finding {
-        return finding.to_owned();
-    }
+    let decided = results.iter().find(|result| result.outcome == CheckOutcome::Decided).map(|result| result.check);
     match code.verdict() {
-        code::Verdict::Recorded => "It was understood and recorded.".to_owned(),
+        code::Verdict::Recorded => recorded(decided, finding),
         code::Verdict::Duplicate => "It was known already: nothing was counted again.".to_owned(),
         code::Verdict::NoChange => "It is already as asked.".to_owned(),
         code::Verdict::Parked => "The rejection waits for its conversion.".to_owned(),
         code::Verdict::Failed => "It was not recorded, and that is our fault.".to_owned(),
-        code::Verdict::Refused => {
-            let decided = results.iter().find(|result| result.outcome == CheckOutcome::Decided);
-            decided.map_or_else(
-                || "It was refused.".to_owned(),
-                |result| format!("This is not so: {}", result.check.description()),
-            )
-        }
+        code::Verdict::Refused => match (finding, decided) {
+            (Some(finding), _) => finding.to_owned(),
+            (None, Some(check)) => check.failure().to_owned(),
+            (None, None) => "It was refused.".to_owned(),
+        },
+    }
+}
+
+/// A conversion that was kept, though a check decided how it counts: the finding is its reason.
+fn recorded(decided: Option<screening::Check>, finding: Option<&str>) -> String {
+    match (decided, finding) {
+        (Some(check), Some(reason)) => format!("It was recorded. {} ({reason})", check.failure()),
+        (Some(check), None) => format!("It was recorded. {}", check.failure()),
+        (None, _) => "It was understood and recorded.".to_owned(),
     }
 }
 

@@ -101,8 +101,10 @@ mod tests {
     use Move::*;
     use Party::*;
 
-    /// What sender, operator and system may do, in this order.
-    const TABLE: [(Status, Option<Party>, [(Status, [Move; 3]); 3]); 6] = [
+    /// Where a conversion may be moved, and what sender, operator and system, in this order, are told.
+    type Moves = [(Status, [Move; 3]); 3];
+
+    const TABLE: [(Status, Option<Party>, Moves); 6] = [
         (
             Status::Pending,
             None,

@@ -291,10 +291,10 @@ impl Model {
     fn status(&mut self, t: usize, order: Option<u8>, to: Status) -> Code {
         match self.targets(t, order)[..] {
             [] => ConversionNotFound,
-            [nth] => match moved(&mut self.transactions[t].conversions[nth], to, None, Sender, self.hours) {
-                Code::Rejected => StatusChanged,
-                code => code,
-            },
+            [nth] => {
+                let code = moved(&mut self.transactions[t].conversions[nth], to, None, Sender, self.hours);
+                if code == Code::Rejected { StatusChanged } else { code }
+            }
             [_, ..] => AmbiguousTarget,
         }
     }
@@ -401,10 +401,8 @@ impl<'a> Play<'a> {
             ChangeOutcome::NotFound => None,
         };
         let one = &mut self.model.transactions[t].conversions[nth];
-        let expected = match moved(one, to, why, Operator, self.model.hours) {
-            NoChange => NoChange,
-            _ => StatusChanged,
-        };
+        let same = moved(one, to, why, Operator, self.model.hours) == NoChange;
+        let expected = if same { NoChange } else { StatusChanged };
         (changed, Some(expected))
     }
 

@@ -146,17 +146,17 @@ impl Room {
     }
 
     fn standing(&self, door: Door, query: &str) -> Standing {
-        match self.judged(door, query).unwrap().ruling {
-            Ruling::Record(standing) => *standing,
-            other => panic!("not recorded: {other:?}"),
-        }
+        let ruling = self.judged(door, query).unwrap().ruling;
+        let Ruling::Record(standing) = ruling else { panic!("not recorded: {ruling:?}") };
+        *standing
     }
 
     fn transition(&self, door: Door, query: &str) -> Transition {
-        match self.judged(door, query).unwrap().ruling {
-            Ruling::Move { transition, .. } | Ruling::Confirm { transition, .. } => *transition,
-            other => panic!("not moved: {other:?}"),
-        }
+        let ruling = self.judged(door, query).unwrap().ruling;
+        let (Ruling::Move { transition, .. } | Ruling::Confirm { transition, .. }) = ruling else {
+            panic!("not moved: {ruling:?}")
+        };
+        *transition
     }
 }
 

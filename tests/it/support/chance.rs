@@ -16,10 +16,6 @@ impl ManualClock {
         Self(AtomicI64::new(START.as_millis()))
     }
 
-    pub(crate) fn set(&self, at: Timestamp) {
-        self.0.store(at.as_millis(), Ordering::SeqCst);
-    }
-
     pub(crate) fn advance_seconds(&self, seconds: i64) {
         self.advance_millis(seconds * 1000);
     }

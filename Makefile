@@ -3,17 +3,20 @@
 #   make run                  the demo on SQLite: prints its login and the links of a round trip
 #   make run PROFILE=release  the same, optimised (a release build takes several minutes on a small machine)
 #   make test TEST=pixel      only the tests whose name contains `pixel`
+#   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
 
 CARGO ?= cargo
 # `dev` or `release`.
 PROFILE ?= dev
 TEST ?=
+# Anything: longer runs of `make bench`.
+LONG ?=
 
-.PHONY: help run test lint fmt schema openapi audit ci
+.PHONY: help run test bench lint fmt schema openapi audit ci
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
-	@printf 'targets: run test lint fmt schema openapi audit ci\n'
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+	@printf 'targets: run test bench lint fmt schema openapi audit ci\n'
 
 run:
 	$(CARGO) run --locked --profile $(PROFILE) -- demo
@@ -21,6 +24,10 @@ run:
 # One process for all tests of tests/it, so that they share one PostgreSQL cluster (which is why this is not nextest).
 test:
 	$(CARGO) test --locked --workspace --no-fail-fast -- $(TEST)
+
+# The figures go into benches/RESULTS.md. 2 000 connections need more open files than many shells allow.
+bench:
+	ulimit -n $$(ulimit -Hn) && $(CARGO) bench --locked --bench bench -- --write $(if $(LONG),--long)
 
 lint:
 	$(CARGO) fmt --all --check

@@ -308,7 +308,9 @@ impl Bench {
         let questions: Vec<&'static str> = facts.iter().map(|(question, _)| *question).collect();
         let before = self.runtime.block_on(subject.count(&questions))?;
         let target = Target { address: subject.address, source, wanted };
-        let (found, right) = run(&target, self.scale.run)?;
+        let (found, right) = run(&target, self.scale.run)
+            .map_err(|problem| format!("{engine:?}: {problem}\n{}", subject.last_words()))?;
+        self.runtime.block_on(subject.analyze())?;
         let after = self.runtime.block_on(subject.count(&questions))?;
         for (((question, times), before), after) in facts.iter().zip(before).zip(after) {
             if after - before != right * times {

@@ -99,6 +99,24 @@ impl Subject {
         self.process.as_ref().ok_or_else(|| "the server is stopped".into())
     }
 
+    /// What the server said last, for whoever must know why a run failed.
+    pub(crate) fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let start = log.len().saturating_sub(2_000);
+        log.get(start..).unwrap_or(&log).to_owned()
+    }
+
+    /// What autovacuum would do once a minute: the cluster that the bench shares with the tests runs without it.
+    /// Else PostgreSQL would keep plans that it made for empty tables.
+    pub(crate) async fn analyze(&self) -> Outcome<()> {
+        if self.engine == Engine::Postgres {
+            let mut connection = PgConnection::connect(&self.database_url).await?;
+            sqlx::query("ANALYZE").execute(&mut connection).await?;
+            connection.close().await?;
+        }
+        Ok(())
+    }
+
     /// One number for each question, asked of the database itself.
     pub(crate) async fn count(&self, questions: &[&'static str]) -> Outcome<Vec<u64>> {
         let mut answers = Vec::with_capacity(questions.len());
@@ -295,10 +313,11 @@ fn loading(ids: &str, series: &str) -> String {
     let publishers = PUBLISHERS;
     format!(
         "INSERT INTO click (transaction_id, clicked_at, offer_id, publisher_id, sub_id, sub_id_2, \
-         external_transaction_id, device_id, address, user_agent, is_bot, is_test) \
+         external_transaction_id, device_id, address, address_hash, user_agent, is_bot, is_test) \
          SELECT substr({ids}, CAST(i * 25 + 1 AS INTEGER), 25), $2, CAST(i % {offers} + 1 AS INTEGER), \
          CAST(i / {offers} % {publishers} + 1 AS INTEGER), 'newsletter-2026-w47', 'campaign-00042', \
-         '9f1c6b52-7d0e-4a53-8f7e-000000000000', '6ba7b810-9dad-11d1-80b4-000000000000', '203.0.113.0', \
+         '9f1c6b52-7d0e-4a53-8f7e-000000000000', '6ba7b810-9dad-11d1-80b4-000000000000', '203.0.113.0/24', \
+         substr({ids}, CAST(i * 25 + 1 AS INTEGER), 16), \
          'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36', \
          FALSE, FALSE FROM {series}"
     )

@@ -10,8 +10,10 @@
 mod support;
 
 mod admin_api;
+mod admin_door;
 mod architecture;
 mod authorization;
+mod bad_input;
 mod cli;
 mod click;
 mod control;
@@ -24,6 +26,7 @@ mod never_twice;
 mod pixel;
 mod postback;
 mod reads;
+mod rotation;
 mod routes;
 mod schema;
 mod secrets;

@@ -1,5 +1,6 @@
 //! The doors that servers knock at: every code that they can be told, and what is kept of each.
 
+use futures_util::future::join_all;
 use reqwest::Response;
 use roundtrip::domain::ids::OfferId;
 use roundtrip::domain::offer::{DuplicatePolicy, OfferState};
@@ -7,6 +8,7 @@ use roundtrip::domain::secure_token::{Capabilities, Capability, TokenScope, Toke
 use roundtrip::store::Engine;
 use serde_json::Value;
 
+use crate::support::databases::rows;
 use crate::support::on_both_engines;
 use crate::support::server::{TestServer, header, told};
 
@@ -45,6 +47,18 @@ on_both_engines! {
         let (_, again) = told(server.get(&path).await).await;
         assert_eq!((&again["code"], &again["duplicate"]), (&"duplicate".into(), &true.into()));
         assert_eq!(again["conversion_id"], first["conversion_id"]);
+    }
+
+    async fn sixty_four_equal_postbacks_at_once_are_told_one_id(engine: Engine) {
+        let server = TestServer::start(engine).await;
+        let path = format!("/postback?transaction_id={}&secure={}", server.mint(), server.secret);
+        let answers = join_all((0..64).map(|_| async { told(server.get(&path).await).await })).await;
+        let codes = |code: &str| answers.iter().filter(|(_, answer)| answer["code"] == code).count();
+        assert_eq!((codes("recorded"), codes("duplicate")), (1, 63), "{answers:?}");
+        assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+        assert!(answers.iter().all(|(_, answer)| answer["conversion_id"] == answers[0].1["conversion_id"]));
+        let stored = rows(&server.app.database).await;
+        assert_eq!((stored["conversion"], stored["conversion_change"], stored["receipt"]), (1, 1, 64));
     }
 
     async fn a_token_comes_in_the_query_the_body_or_a_header(engine: Engine) {

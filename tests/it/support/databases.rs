@@ -2,8 +2,10 @@
 //!
 //! For tests of what is below the doors: whoever tests a door goes through it.
 
+use std::collections::BTreeMap;
+
 use roundtrip::store::{Database, Engine};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait};
 use tempfile::TempDir;
 
 use super::bench;
@@ -50,4 +52,22 @@ pub(crate) async fn tamper(database: &Database, sql: &str) {
         })
     }));
     write.await.expect("done");
+}
+
+/// How many rows each table holds that a request might write to.
+pub(crate) async fn rows(database: &Database) -> BTreeMap<&'static str, u64> {
+    let read = database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            let mut counted = BTreeMap::new();
+            macro_rules! count {
+                ($($table:ident),+) => {
+                    $(counted.insert(stringify!($table), entity::$table::Entity::find().count(transaction).await?);)+
+                };
+            }
+            count!(click, conversion, conversion_change, conversion_extra, conversion_key, parked_rejection);
+            count!(receipt, rollup, audit_event, offer, publisher, secure_token, tracking_domain);
+            Ok(counted)
+        })
+    }));
+    read.await.expect("counted")
 }

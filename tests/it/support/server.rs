@@ -259,6 +259,11 @@ async fn seed(app: &App) -> String {
     done(create_token(app, &system, &request).await).secret.reveal().to_owned()
 }
 
+/// The scope of a token of offer 42.
+pub(crate) fn offer_scope() -> TokenScope {
+    TokenScope::Offer(offer_id())
+}
+
 /// Status and JSON body.
 pub(crate) async fn told(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();

@@ -98,7 +98,7 @@ pub struct Money {
     pub currency: Currency,
     pub revenue: Option<Micros>,
     pub payout: Option<Micros>,
-    /// The basket.
+    /// The basket, as sent: in the reported currency where there is one, else in the offer's.
     pub purchase_value: Option<Micros>,
 }
 

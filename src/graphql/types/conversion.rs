@@ -203,7 +203,7 @@ impl Conversion {
             user_email_masked: conversion.email.map(|email| email.masked),
             revenue: counted(conversion.money.revenue),
             payout: counted(conversion.money.payout),
-            purchase_value: counted(conversion.money.purchase_value),
+            purchase_value: reported(conversion.money.purchase_value),
             reported_revenue: reported(conversion.reported.revenue),
             reported_payout: reported(conversion.reported.payout),
             clicked_at: conversion.clicked_at.map(DateTime),
@@ -567,5 +567,25 @@ impl ConversionLookup {
             return Err(error::bad_user_input(text));
         }
         Ok(found.pop().map(Into::into))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{fixtures, money::Micros};
+
+    #[test]
+    fn a_basket_in_another_currency_is_shown_in_that_currency() {
+        let usd = crate::domain::money::Currency::parse("USD").unwrap();
+        let mut conversion = fixtures::conversion(
+            TransactionId::from_bytes(&[7; 25]).unwrap(),
+            crate::domain::clock::Timestamp::from_millis(0),
+        );
+        conversion.money.purchase_value = Some(Micros::from_i64(5_000_000));
+        let shown = |conversion| Conversion::of(conversion, None).purchase_value.unwrap().currency.0;
+        assert_eq!(shown(conversion.clone()), fixtures::eur());
+        conversion.reported.currency = Some(usd);
+        assert_eq!(shown(conversion), usd);
     }
 }

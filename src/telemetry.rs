@@ -76,6 +76,16 @@ pub mod metric {
     pub const CLICKS_UNSETTLED: &str = "roundtrip_clicks_unsettled_total";
     /// Gauge, by `class`: items that wait in intake.
     pub const INTAKE_DEPTH: &str = "roundtrip_intake_depth";
+    /// Counter: receipts of requests without a verified token for which there was no room.
+    pub const RECEIPTS_THINNED: &str = "roundtrip_receipts_thinned_total";
+    /// Counter: batches that a writer took up.
+    pub const BATCHES: &str = "roundtrip_batches_total";
+    /// Counter: items in those batches.
+    pub const BATCH_ITEMS: &str = "roundtrip_batch_items_total";
+    /// Counter: commits whose outcome had to be read back.
+    pub const UNKNOWN_COMMITS: &str = "roundtrip_unknown_commits_total";
+    /// Counter: items that the database refused alone.
+    pub const FAILED_ITEMS: &str = "roundtrip_failed_items_total";
 }
 
 /// Libraries that handle requests or statements: more than a warning of theirs could show what is in them.
@@ -176,6 +186,11 @@ fn describe() {
     metrics::describe_histogram!(metric::TRACKING_SECONDS, "Seconds from the parsed request to its answer");
     metrics::describe_counter!(metric::CLICKS_UNSETTLED, "Visitors sent on without a record of their click");
     metrics::describe_gauge!(metric::INTAKE_DEPTH, "Items that wait in intake");
+    metrics::describe_counter!(metric::RECEIPTS_THINNED, "Receipts without a verified token that found no room");
+    metrics::describe_counter!(metric::BATCHES, "Batches that a writer took up");
+    metrics::describe_counter!(metric::BATCH_ITEMS, "Items in those batches");
+    metrics::describe_counter!(metric::UNKNOWN_COMMITS, "Commits whose outcome had to be read back");
+    metrics::describe_counter!(metric::FAILED_ITEMS, "Items that the database refused alone");
 }
 
 /// Makes the ids by which a log line, an audit entry and an `INTERNAL` error are brought together.

@@ -23,6 +23,7 @@ use crate::domain::screening::Hit;
 use crate::domain::snapshot::CurrentSnapshot;
 use crate::domain::transaction_id::Minter;
 use crate::store::Database;
+use crate::telemetry::metric;
 
 mod item;
 mod queue;
@@ -136,7 +137,7 @@ impl Intake {
     pub fn offer_receipt(&self, receipt: Receipt) {
         let pending = Pending { item: Item::Receipt(Box::new(receipt)), arrived: Instant::now(), reply: None };
         if self.queues.push(Class::Receipts, pending).is_err() {
-            counter!("roundtrip_receipts_thinned_total").increment(1);
+            counter!(metric::RECEIPTS_THINNED).increment(1);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::domain::answer::Answer;
 use crate::domain::code::Code;
 use crate::domain::screening::{Check, Hit, Known, admit};
 use crate::store::StoreError;
+use crate::telemetry::metric;
 
 use super::item::{Item, Settled, Unsettled};
 use super::queue::{Pending, Queues};
@@ -42,8 +43,8 @@ impl Writer {
     /// Works until the queues are closed and empty.
     pub(super) async fn run(self) {
         while let Some(batch) = self.queues.take(self.batch_items_max).await {
-            counter!("roundtrip_batches_total").increment(1);
-            counter!("roundtrip_batch_items_total").increment(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+            counter!(metric::BATCHES).increment(1);
+            counter!(metric::BATCH_ITEMS).increment(u64::try_from(batch.len()).unwrap_or(u64::MAX));
             self.process(batch).await;
         }
     }
@@ -95,7 +96,7 @@ impl Writer {
             Ok(Err(NotSettled::Failed(error))) => Err(error),
             Ok(Err(NotSettled::Unknown { source, proof: None, .. })) => Err(source),
             Ok(Err(NotSettled::Unknown { source, proof: Some(proof), outcomes })) => {
-                counter!("roundtrip_unknown_commits_total").increment(1);
+                counter!(metric::UNKNOWN_COMMITS).increment(1);
                 match is_settled(&self.bench, proof).await {
                     Ok(true) => Ok(outcomes),
                     Ok(false) => Err(StoreError::Unavailable(source.into())),
@@ -108,7 +109,7 @@ impl Writer {
 
     /// The item that the database refuses: our fault, kept as a receipt, answered as `internal`.
     async fn fail(&self, mut batch: Vec<Pending>, error: &StoreError) {
-        counter!("roundtrip_failed_items_total").increment(1);
+        counter!(metric::FAILED_ITEMS).increment(1);
         let Some(mut pending) = batch.pop() else { return };
         let hit = match &pending.item {
             Item::Hit(hit) => Some(hit),

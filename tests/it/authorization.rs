@@ -4,17 +4,20 @@
 //! that says another role than the schema. Then every row is called: at one role too low it is `FORBIDDEN`, at its own
 //! it is not, and without a bearer it is 401.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{FieldDefinition, TypeKind, TypeSystemDefinition};
+use roundtrip::app::tracking_domains::create_local_domain;
 use roundtrip::domain::inbound::Door;
-use roundtrip::domain::operator::Role;
+use roundtrip::domain::operator::{Principal, Role};
 use roundtrip::graphql::schema::sdl;
 use roundtrip::store::Engine;
 use serde_json::{Value, json};
 
 use crate::support::admin::Admin;
+use crate::support::databases::rows;
+use crate::support::desk::done;
 
 /// An operation or a guarded field, the least role, and a document that calls it and nothing else that is guarded.
 struct Row(&'static str, Role, &'static str);
@@ -264,6 +267,54 @@ async fn one_role_too_low_is_forbidden_and_the_least_role_is_not() {
         }
         assert_eq!(known.codes(row, row.1).await, [""; 0], "{} as {}", row.0, row.1.as_str());
     }
+}
+
+/// Every mutation with arguments that it takes, in an order in which each finds what it needs.
+const MUTATIONS: &[&str] = &[
+    "advertiserCreate(advertiser: { name: \"B\" })",
+    "advertiserUpdate(id: \"adv_1\", version: 1, advertiser: { name: \"C\" })",
+    "publisherCreate(publisher: { name: \"B\" })",
+    "publisherUpdate(id: \"pub_7\", version: 1, publisher: { name: \"C\" })",
+    "offerCreate(offer: { name: \"B\", advertiserId: \"adv_1\", currency: \"EUR\", revenue: { fixed: \"2\" },
+        payout: { fixed: \"1\" }, landingPageUrl: \"https://shop.example/?t={transaction_id}\" })",
+    "offerUpdate(id: \"offer_42\", version: 1, offer: { name: \"C\" })",
+    "offerPublishersSet(id: \"offer_42\", version: 2, publisherIds: [\"pub_7\"])",
+    "publisherRateSet(offerId: \"offer_42\", publisherId: \"pub_7\", payout: { fixed: \"8\" })",
+    "offerArchive(id: \"offer_42\")",
+    "offerUnarchive(id: \"offer_42\")",
+    "conversionReject(id: \"$CNV\", reason: \"fraud\")",
+    "conversionReinstate(id: \"$CNV\")",
+    "conversionStatusSet(id: \"$CNV\", status: PENDING, note: \"look again\")",
+    "secureTokenCreate(input: { scope: GLOBAL })",
+    "secureTokenReveal(id: \"$TOK\")",
+    "postbackUrlReveal(input: { kind: CONVERSION, scope: GLOBAL })",
+    "secureTokenRotate(id: \"$TOK\", version: 1)",
+    "secureTokenSetEnd(id: \"$TOK\", version: 2, retiringUntil: \"2026-06-01T13:00:00Z\")",
+    "secureTokenRevoke(id: \"$TOK\", reason: \"leaked\")",
+    "trackingDomainCreate(hostname: \"go.example\")",
+    "trackingDomainVerify(id: \"$DOM\")",
+    "trackingDomainSetDefault(id: \"$LOC\")",
+    "trackingDomainSetEnabled(id: \"$LOC\", enabled: false)",
+    "trackingDomainDelete(id: \"$DOM\")",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mutation_leaves_its_entry_in_the_audit_trail() {
+    let Known { admin, ids } = Known::start().await;
+    let local = done(create_local_domain(&admin.app, &Principal::system(), "pixel.localhost").await);
+    let marks = ids.into_iter().chain([("$LOC", local.id.to_string())]);
+    let marks: Vec<(&str, String)> = marks.collect();
+    for mutation in MUTATIONS {
+        let call = marks.iter().fold((*mutation).to_owned(), |text, (mark, id)| text.replace(mark, id));
+        let before = rows(&admin.app.database).await["audit_event"];
+        admin.done(&format!("mutation {{ {call} {{ userErrors {{ code field message }} }} }}"), json!({})).await;
+        assert_eq!(rows(&admin.app.database).await["audit_event"], before + 1, "{mutation}");
+        admin.clock.advance_seconds(1);
+    }
+    let named = |call: &str| format!("Mutation.{}", call.split('(').next().unwrap());
+    let called: BTreeSet<String> = MUTATIONS.iter().map(|call| named(call)).collect();
+    let printed = printed().into_keys().filter(|name| name.starts_with("Mutation."));
+    assert_eq!(called, printed.collect(), "add the mutation to MUTATIONS of tests/it/authorization.rs");
 }
 
 #[tokio::test]

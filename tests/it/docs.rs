@@ -95,7 +95,14 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/postbacks.md", POSTBACKS),
     ("docs/security.md", include_str!("../../docs/security.md")),
     ("docs/dependencies.md", include_str!("../../docs/dependencies.md")),
+    ("docs/decisions/0001", include_str!("../../docs/decisions/0001-instants-as-milliseconds.md")),
+    ("docs/decisions/0002", include_str!("../../docs/decisions/0002-receipts-partitioned-by-id.md")),
+    ("docs/decisions/0003", include_str!("../../docs/decisions/0003-sqlx-for-batches.md")),
     ("docs/decisions/0004", include_str!("../../docs/decisions/0004-r-keys-whatever-the-offer-counts.md")),
+    ("docs/decisions/0005", include_str!("../../docs/decisions/0005-answers-of-receipts-are-remade.md")),
+    ("docs/decisions/0006", include_str!("../../docs/decisions/0006-control-writes-on-sqlite.md")),
+    ("docs/decisions/0007", include_str!("../../docs/decisions/0007-document-guard.md")),
+    ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
 ];
 
 /// All Rust sources in one text.

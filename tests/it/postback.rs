@@ -233,6 +233,24 @@ on_both_engines! {
         expect(&server, &late_path, 200, "reason_added").await;
     }
 
+    async fn a_rejection_without_a_token_is_taken_from_the_addresses_of_the_offers_list_only(engine: Engine) {
+        let server = TestServer::start(engine).await;
+        let path = format!("/reject?transaction_id={}&new_rejected_reason=fraud", server.mint());
+        let from = async |address: &str| {
+            let request = server.request("GET", &path).header("x-forwarded-for", address.to_owned());
+            told(request.send().await.unwrap()).await
+        };
+        server.change_offer(|offer| offer.reject_allowed_addresses = vec!["203.0.113.0/24".parse().unwrap()]);
+        assert_eq!(from("203.0.113.9").await.1["code"], "missing_secure", "the switch is off");
+        server.change_offer(|offer| offer.switches.reject_without_secure = true);
+        let bare = serde_json::json!({ "ok": false, "code": "missing_secure" });
+        assert_eq!(from("198.51.100.9").await, (401, bare));
+        let (status, answer) = from("203.0.113.9").await;
+        assert_eq!((status, answer["code"].as_str()), (202, Some("parked")), "{answer}");
+        let postback = path.replace("/reject", "/postback");
+        assert_eq!(told(server.get(&postback).await).await.0, 401, "nothing but a rejection");
+    }
+
     async fn a_rejection_says_which_conversion_it_means_where_there_are_several(engine: Engine) {
         let server = TestServer::start(engine).await;
         server.change_offer(|offer| offer.duplicate_policy = DuplicatePolicy::OnePerOrder);
@@ -261,6 +279,7 @@ on_both_engines! {
     async fn a_dry_run_says_everything_and_records_nothing(engine: Engine) {
         let server = TestServer::start(engine).await;
         let path = format!("/postback?transaction_id={}&dry_run=1", server.mint());
+        let before = rows(&server.app.database).await;
         let answer = expect(&server, &path, 200, "dry_run").await;
         assert_eq!(answer["would_be"], "recorded");
         assert!(answer["checks"].as_array().unwrap().iter().all(|check| check["result"] == "passed"), "{answer}");
@@ -269,6 +288,7 @@ on_both_engines! {
         let decided = refused["checks"].as_array().unwrap().iter().find(|check| check["result"] == "decided").unwrap();
         assert_eq!(decided["check"], "transaction_id");
         assert!(decided["cure"].as_str().unwrap().ends_with('.'), "{decided}");
+        assert_eq!(rows(&server.app.database).await, before, "not even a receipt");
         expect(&server, &path.replace("&dry_run=1", ""), 200, "recorded").await;
         expect_bare(server.get(&path).await, 401, "missing_secure").await;
     }

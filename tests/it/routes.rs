@@ -23,6 +23,20 @@ on_both_engines! {
         assert_eq!(answer["code"], "recorded", "nothing was recorded before");
     }
 
+    async fn no_tracking_answer_can_be_read_by_another_sites_script(engine: Engine) {
+        let server = TestServer::start(engine).await;
+        let id = server.mint();
+        for path in ["/", "/click", "/postback", "/postback/clickless", "/reject", "/status", "/pixel.gif"] {
+            for method in ["GET", "POST", "OPTIONS"] {
+                let path = format!("{path}?offer=42&publisher=7&transaction_id={id}&secure={}", server.secret);
+                let request = server.request(method, &path).header("origin", "https://evil.example");
+                let response = request.header("access-control-request-method", "POST").send().await.unwrap();
+                let named = response.headers().keys().find(|name| name.as_str().starts_with("access-control-"));
+                assert_eq!(named, None, "{method} {path}");
+            }
+        }
+    }
+
     async fn other_methods_are_told_which_ones_there_are(engine: Engine) {
         let server = TestServer::start(engine).await;
         for (method, path, allowed) in [

@@ -5,13 +5,29 @@ use roundtrip::app::create_token::{TokenRequest, create_token};
 use roundtrip::app::revoke_token::revoke_token;
 use roundtrip::domain::operator::Principal;
 use roundtrip::domain::secure_token::TokenScope;
-use roundtrip::store::Engine;
+use roundtrip::store::{Database, Engine};
 
+use crate::support::bench::fresh_options;
 use crate::support::desk::done;
 use crate::support::on_both_engines;
 use crate::support::server::{TestServer, header, told};
 
 on_both_engines! {
+    async fn servers_that_migrate_at_once_wait_for_each_other(engine: Engine) {
+        let (options, _folder) = fresh_options(engine);
+        // Connected one after the other, so that the migration alone is what they race for.
+        let mut servers = Vec::new();
+        for _ in 0..4 {
+            servers.push(Database::connect(&options).await.unwrap());
+        }
+        for migrated in join_all(servers.iter().map(Database::migrate)).await {
+            migrated.unwrap();
+        }
+        for server in &servers {
+            assert_eq!(server.pending_migrations().await.unwrap(), 0);
+        }
+    }
+
     async fn a_token_made_on_one_is_good_on_the_other_at_once_and_its_end_too(engine: Engine) {
         let (here, there) = pair(engine).await;
         let issued = done(create_token(&here.app, &Principal::system(), &TokenRequest::new(TokenScope::Global)).await);

@@ -40,6 +40,14 @@ pub(crate) const PUBLISHER: i32 = 7;
 
 /// A database of one engine, with its schema and nothing else.
 pub(crate) async fn fresh(engine: Engine) -> (Database, Option<TempDir>) {
+    let (options, folder) = fresh_options(engine);
+    let database = Database::connect(&options).await.unwrap();
+    database.migrate().await.unwrap();
+    (database, folder)
+}
+
+/// How to reach a database that holds nothing yet.
+pub(crate) fn fresh_options(engine: Engine) -> (ConnectOptionsOf, Option<TempDir>) {
     let (url, folder) = match engine {
         Engine::Sqlite => {
             let folder = tempfile::tempdir().unwrap();
@@ -54,9 +62,7 @@ pub(crate) async fn fresh(engine: Engine) -> (Database, Option<TempDir>) {
         acquire_timeout: Duration::from_secs(5),
         statement_timeout: Duration::from_secs(5),
     };
-    let database = Database::connect(&options).await.unwrap();
-    database.migrate().await.unwrap();
-    (database, folder)
+    (options, folder)
 }
 
 pub(crate) struct Bench {

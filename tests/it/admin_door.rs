@@ -1,11 +1,12 @@
 //! What the admin API refuses, through HTTP and with real access tokens: in its own way, and quickly.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use roundtrip::app::setup::ensure_setup_code;
 use roundtrip::store::Engine;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::server::{TestServer, header, told};
 

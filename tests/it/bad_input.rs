@@ -1,5 +1,7 @@
 //! Every bad input of the parameter grammar, through HTTP: its code, and nothing stored but its receipt.
 
+use std::time::Duration;
+
 use roundtrip::domain::offer::DuplicatePolicy;
 use roundtrip::store::Engine;
 
@@ -170,7 +172,7 @@ on_both_engines! {
             if rows(&server.app.database).await["receipt"] == expected["receipt"] {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(rows(&server.app.database).await, expected);
     }

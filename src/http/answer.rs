@@ -207,9 +207,16 @@ pub(crate) fn mark_private(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
+/// Of a body that was not read to its end the rest would be taken for the next request, so the connection ends: a
+/// client must be told, or it sends its next postback into a closing connection.
 pub(crate) fn with_status(status: u16, body: impl IntoResponse) -> Response {
     // The table holds valid numbers only.
-    (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body).into_response()
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, body).into_response();
+    if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -28,9 +28,7 @@ pub(crate) async fn graphql(State(state): State<Arc<HttpState>>, request: Reques
     let (parts, body) = request.into_parts();
     let body = match read_body(body, BODY_BYTES_MAX, state.body_timeout).await {
         Ok(body) => body,
-        Err(BodyProblem::TooLarge) => return refused(413, "body_too_large"),
-        Err(BodyProblem::TooSlow) => return refused(408, "try_again"),
-        Err(BodyProblem::Broken) => return refused(400, "invalid_encoding"),
+        Err(problem) => return unread(problem),
     };
     let request_id = state.request_ids.next();
     let headers: Vec<(&str, &[u8])> =
@@ -71,8 +69,23 @@ fn bearer(parts: &Parts) -> Option<&str> {
     Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
 }
 
+/// In the words of GraphQL, as the endpoint itself refuses what it has read.
+fn unread(problem: BodyProblem) -> Response {
+    let (status, message) = match problem {
+        BodyProblem::TooLarge => (413, format!("The body may have {BODY_BYTES_MAX} bytes")),
+        BodyProblem::TooSlow => (408, "The body did not come in time".to_owned()),
+        BodyProblem::Broken => (400, "The body could not be read".to_owned()),
+    };
+    let code = "BAD_REQUEST";
+    json(status, format!(r#"{{"errors":[{{"message":"{message}","extensions":{{"code":"{code}"}}}}]}}"#))
+}
+
 fn refused(status: u16, code: &str) -> Response {
-    let mut response = with_status(status, format!(r#"{{"ok":false,"code":"{code}"}}"#));
+    json(status, format!(r#"{{"ok":false,"code":"{code}"}}"#))
+}
+
+fn json(status: u16, body: String) -> Response {
+    let mut response = with_status(status, body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     mark_private(headers);

@@ -98,7 +98,9 @@ on_both_engines! {
             ("application/json", "[1]".to_owned(), 415, "unsupported_media_type"),
             ("application/x-www-form-urlencoded", "a".repeat(64 * 1024 + 1), 413, "body_too_large"),
         ] {
-            let (found, answer) = told(with_token(media, body).await.unwrap()).await;
+            let response = with_token(media, body).await.unwrap();
+            assert_eq!(header(&response, "connection"), (status == 413).then_some("close"), "{media}");
+            let (found, answer) = told(response).await;
             assert_eq!((found, answer["code"].as_str()), (status, Some(code)), "{media}");
             assert_eq!(server.receipt(&answer).await.code.as_str(), code);
         }

@@ -33,3 +33,4 @@ mod secrets;
 mod settle;
 mod tokens;
 mod two_servers;
+mod unknown_commit;

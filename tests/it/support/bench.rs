@@ -94,7 +94,14 @@ impl Bench {
 
     /// As [`Self::start`], with writers that work once they are run.
     pub(crate) async fn at_rest(engine: Engine, options: IntakeOptions) -> (Self, Vec<WriterTask>) {
-        let (database, folder) = fresh(engine).await;
+        Self::on(fresh(engine).await, options)
+    }
+
+    /// As [`Self::at_rest`], on a database that has its schema and nothing else.
+    pub(crate) fn on(
+        (database, folder): (Database, Option<TempDir>),
+        options: IntakeOptions,
+    ) -> (Self, Vec<WriterTask>) {
         let clock = Arc::new(ManualClock::new());
         let entropy = Arc::new(SeededEntropy::new("bench"));
         let keyring = Arc::new(Keyring::generate(&*entropy).unwrap());

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod bench;
 pub(crate) mod chance;
+pub(crate) mod cutter;
 pub(crate) mod databases;
 pub(crate) mod desk;
 pub(crate) mod postgres;

@@ -1,8 +1,8 @@
 //! What Roundtrip is compared with, part one: servers of our own in this same binary, each run as its own process.
 //!
 //! [`bare`] is axum with nothing behind it: what an answer costs at least. [`naive`] is what a usual tracking server
-//! does: for each request one SeaORM insert, committed and synced, before the answer. It is meant well: a connection
-//! pool that fits, synced commits and nothing else to do: no figures, no keys, no receipts, no checks. It is a
+//! does: for each request one SeaORM insert, committed and synced, before the answer. It is meant well:
+//! synced commits and nothing else to do: no figures, no keys, no receipts, no checks. It is a
 //! yardstick and no example.
 
 use std::io::Write as _;
@@ -50,7 +50,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Connections of the naive server's pool. On SQLite one: more of them meet at the write lock and are slower.
+/// Connections of the naive server's pool, chosen and not tuned. On SQLite one, since there is one write lock.
 const POSTGRES_CONNECTIONS: u32 = 32;
 const SQLITE_CONNECTIONS: u32 = 1;
 

@@ -176,20 +176,9 @@ fn parse(path: &Path, text: &str) -> Result<(Keyring, SessionKeys), KeysProblem>
         links: read("links", &file.links)?,
     };
     let keyring = Keyring::from_parts(&parts).map_err(|error| problem("the ring", error))?;
-    let seed = |name: &str, text: &SecretText| read(name, text).map(|key| session_seed(&key));
+    let seed = |name: &str, text: &SecretText| read(name, text).map(|key| SessionSeed(Zeroizing::new(*key.expose())));
     let previous = file.sessions_previous.as_ref().map(|text| seed("sessions_previous", text)).transpose()?;
     Ok((keyring, SessionKeys { current: seed("sessions", &file.sessions)?, previous }))
-}
-
-/// The bytes of a key whose text form was checked when it was read.
-fn session_seed(key: &SecretKey) -> SessionSeed {
-    let text = key.reveal();
-    let mut seed = Zeroizing::new([0; 32]);
-    for (byte, pair) in seed.iter_mut().zip(text.expose_secret().as_bytes().as_chunks::<2>().0) {
-        let digit = |character: u8| char::from(character).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        *byte = digit(pair[0]).unwrap_or(0) << 4 | digit(pair[1]).unwrap_or(0);
-    }
-    SessionSeed(seed)
 }
 
 fn refuse_exposed(path: &Path) -> Result<(), KeysProblem> {

@@ -83,6 +83,11 @@ impl SecretKey {
         text.into()
     }
 
+    /// The bytes themselves, for a key that is used as it is and not through a ring.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     fn derive(&self, context: &str) -> DerivedKey {
         Zeroizing::new(blake3::derive_key(context, self.0.as_slice()))
     }

@@ -10,6 +10,7 @@ use roundtrip::domain::inbound::{Door, PARAMETERS, Parameter};
 use roundtrip::store::Engine;
 use roundtrip::telemetry;
 
+use crate::support::databases::tamper;
 use crate::support::on_both_engines;
 use crate::support::server::{TestServer, told};
 
@@ -25,6 +26,23 @@ impl io::Write for Kept {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The first line that was logged with one of these in it.
+fn leak(wanted: &[&str]) -> Option<String> {
+    let logged = String::from_utf8(LOGGED.lock().unwrap().clone()).unwrap();
+    logged.lines().find(|line| wanted.iter().any(|text| line.contains(text))).map(str::to_owned)
+}
+
+/// Makes the database refuse a row with the canary in it.
+fn poison(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => {
+            "CREATE TRIGGER poison BEFORE INSERT ON conversion WHEN NEW.adv_sub_id LIKE '%-poison' \
+             BEGIN SELECT RAISE(ABORT, 'poison'); END"
+        }
+        Engine::Postgres => "ALTER TABLE conversion ADD CONSTRAINT poison CHECK (adv_sub_id NOT LIKE '%-poison')",
     }
 }
 
@@ -65,10 +83,36 @@ on_both_engines! {
                 request.header("content-type", "application/x-www-form-urlencoded").body(query()).send().await.unwrap();
             }
         }
-        let logged = String::from_utf8(LOGGED.lock().unwrap().clone()).unwrap();
-        let leak = logged.lines().find(|line| line.contains(CANARY) || line.contains("198.51.100.77"));
-        assert_eq!(leak, None);
-        assert!(logged.contains("\"route\":\"/postback\""), "the doors do log");
+        assert_eq!(leak(&[CANARY, "198.51.100.77"]), None);
+        assert!(leak(&["\"route\":\"/postback\""]).is_some(), "the doors do log");
+    }
+
+    async fn what_is_recorded_refused_by_the_database_or_asked_by_people_reaches_no_log_line(engine: Engine) {
+        listen();
+        let server = TestServer::start(engine).await;
+        let person = format!("user_email={CANARY}@shop.example&conversion_ip=198.51.100.77&own={CANARY}-extra");
+        let known = format!("transaction_id={}&{person}&order_id={CANARY}-order", server.mint());
+        for (path, status) in [
+            (format!("/postback?{known}"), 200),
+            (format!("/postback?{known}&dry_run=1"), 200),
+            (format!("/reject?{known}&new_rejected_reason={CANARY}-reason"), 200),
+            (format!("/status?{known}&status=approved"), 200),
+            (format!("/postback/clickless?offer=42&publisher=7&{person}"), 200),
+        ] {
+            assert_eq!(server.told(&path).await.0, status, "{path}");
+        }
+        assert_eq!(server.get(&format!("/click?offer=42&publisher=7&sub_id={CANARY}-sub")).await.status(), 302);
+        tamper(&server.app.database, poison(engine)).await;
+        let bad = format!("/postback?transaction_id={}&adv_sub_id={CANARY}-poison", server.mint());
+        assert_eq!(server.told(&bad).await.0, 500);
+        let sign_in = format!(r#"{{"email":"{CANARY}@shop.example","password":"{CANARY}-password"}}"#);
+        assert_eq!(server.post_json("/api/session", sign_in).await.status(), 401);
+        let asked = server.request("POST", "/graphql").bearer_auth(format!("{CANARY}-bearer"));
+        let query = format!(r#"{{"query":"{{ {CANARY} }}","variables":{{"a":"{CANARY}"}}}}"#);
+        let asked = asked.header("content-type", "application/json").body(query).send().await.unwrap();
+        assert_eq!(asked.status(), 401);
+        assert_eq!(leak(&[CANARY, "198.51.100.77", &server.secret]), None);
+        assert!(leak(&["the database refuses an item"]).is_some(), "a fault is logged");
     }
 
     async fn a_receipt_holds_no_secret_and_no_person(engine: Engine) {

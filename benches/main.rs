@@ -6,7 +6,8 @@
 //! because a rate of lost conversions is worth nothing. Goals, and what they are held against: [`report`].
 //! Not measured here: P9 and P10 (reports on large tables), P11 (insert rate as tables grow).
 //!
-//! `--long` takes longer runs; `--write` puts the figures into `benches/RESULTS.md`.
+//! `--long` takes longer runs; `--write` puts the figures into `benches/RESULTS.md`; `--try` is one round on small
+//! tables, for whoever changes something and wants to see whether it helps: its figures are kept nowhere.
 
 mod load;
 #[expect(clippy::expect_used, clippy::panic, reason = "shared with the tests: what is wrong with a cluster ends both")]
@@ -31,6 +32,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use load::{Delays, Rate, Source, Target, Wanted, closed, closed_while, paced};
+use process::processor_micros;
 use report::Figures;
 use requests::{bad_tokens, clicks, forged, forged_pixels, pixels, postbacks};
 use subject::{Engine, Subject, binary_bytes, first_start};
@@ -107,6 +109,15 @@ const LONG: Scale = Scale {
     sqlite_rows: 20_000,
 };
 
+const TRY: Scale = Scale {
+    name: "a try",
+    rounds: 1,
+    run: Duration::from_secs(4),
+    paced: Duration::from_secs(2),
+    clicks: 300_000,
+    sqlite_rows: 4_000,
+};
+
 fn main() -> ExitCode {
     // cargo adds `--bench`.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -126,10 +137,15 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &[String]) -> Outcome<()> {
-    if let Some(unknown) = options.iter().find(|option| !["--long", "--write"].contains(&option.as_str())) {
-        return Err(format!("{unknown}: the bench takes --long and --write").into());
+    if let Some(unknown) = options.iter().find(|option| !["--long", "--write", "--try"].contains(&option.as_str())) {
+        return Err(format!("{unknown}: the bench takes --long, --write and --try").into());
     }
-    let scale = if options.iter().any(|option| option == "--long") { LONG } else { SHORT };
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let scale = match (has("--try"), has("--long")) {
+        (true, _) => TRY,
+        (false, true) => LONG,
+        (false, false) => SHORT,
+    };
     let load_before = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load_before = load_before.split(' ').next().unwrap_or_default();
     let mut bench = Bench::prepare(scale)?;
@@ -137,12 +153,15 @@ fn bench(options: &[String]) -> Outcome<()> {
         println!("round {} of {}", round + 1, scale.rounds);
         bench.round(round == 0)?;
     }
+    if has("--try") {
+        return Ok(());
+    }
     bench.delays()?;
     bench.memory()?;
     bench.starts()?;
     let page = bench.figures.page(scale.name, load_before)?;
     println!("\n{page}");
-    if options.iter().any(|option| option == "--write") {
+    if has("--write") {
         report::keep(Path::new("benches/RESULTS.md"), &page)?;
     }
     Ok(())
@@ -187,6 +206,9 @@ impl Bench {
 
     /// Everything once. What is compared is measured close together.
     fn round(&mut self, is_first: bool) -> Outcome<()> {
+        if self.scale.rounds == 1 {
+            return self.glance();
+        }
         let time = self.scale.run;
         let whole_seconds = Duration::from_secs(time.as_secs().max(2));
         let nginx = Target { address: self.nginx.address, source: clicks(), wanted: REDIRECT };
@@ -213,6 +235,18 @@ impl Bench {
             self.postback(Engine::Sqlite, FEW_CONNECTIONS, "postback, SQLite, 64")?;
         }
         self.refusals()
+    }
+
+    /// What a change of the write path is looked at with.
+    fn glance(&mut self) -> Outcome<()> {
+        let nginx = Target { address: self.nginx.address, source: clicks(), wanted: REDIRECT };
+        self.figures.add("nginx 302, access log", closed(&nginx, CONNECTIONS, self.scale.run)?.per_second);
+        self.click(Engine::Postgres, CONNECTIONS, "click, PostgreSQL, 256")?;
+        self.click(Engine::Sqlite, CONNECTIONS, "click, SQLite, 256")?;
+        self.figures.add("pgbench, 64 clients", self.pgbench.rate(64, self.scale.run)?);
+        self.postback(Engine::Postgres, CONNECTIONS, "postback, PostgreSQL, 256")?;
+        self.figures.add("sqlite3, one row", sqlite_rate(self.folder.path(), self.scale.sqlite_rows)?);
+        self.postback(Engine::Sqlite, CONNECTIONS, "postback, SQLite, 256")
     }
 
     fn click(&mut self, engine: Engine, connections: usize, name: &'static str) -> Outcome<()> {
@@ -308,8 +342,19 @@ impl Bench {
         let questions: Vec<&'static str> = facts.iter().map(|(question, _)| *question).collect();
         let before = self.runtime.block_on(subject.count(&questions))?;
         let target = Target { address: subject.address, source, wanted };
+        let spent = || ["roundtrip", "postgres"].map(processor_micros);
+        let spent_before = spent();
         let (found, right) = run(&target, self.scale.run)
             .map_err(|problem| format!("{engine:?}: {problem}\n{}", subject.last_words()))?;
+        let [server, postgres] = spent()
+            .into_iter()
+            .zip(spent_before)
+            .map(|(after, before)| after.saturating_sub(before) / right.max(1))
+            .collect::<Vec<_>>()[..]
+        else {
+            return Err("two programs".into());
+        };
+        println!("           processor time each: {server} us in the server, {postgres} us in PostgreSQL");
         self.runtime.block_on(subject.analyze())?;
         let after = self.runtime.block_on(subject.count(&questions))?;
         for (((question, times), before), after) in facts.iter().zip(before).zip(after) {

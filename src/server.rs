@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
@@ -138,11 +138,12 @@ impl Server {
     /// # Errors
     /// See [`RunProblem`]; everything that was answered is kept all the same.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunProblem> {
-        let mut writers: JoinSet<()> = self.writers.into_iter().collect();
+        let mut writers: JoinSet<()> = self.writers.into_iter().map(on_its_own_thread).collect();
         let (stopping, stopped) = watch::channel(false);
         let mut background = JoinSet::new();
         background.spawn(until(stopped.clone(), keep_fresh(self.state.app.clone())));
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
+        background.spawn(until(stopped.clone(), keep_watch(self.state.app.clone())));
         background.spawn(until(stopped.clone(), retention(self.state.app.clone(), self.receipt_days)));
         background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
 
@@ -173,6 +174,30 @@ impl Server {
             None => Err(RunProblem::NotDrained { cut: drained.cut, writers: unsettled }),
         }
     }
+}
+
+/// Runs a writer on a thread with a runtime of its own: among the tasks of hundreds of connections every one of its
+/// statements would wait for its turn.
+async fn on_its_own_thread(writer: WriterTask) {
+    let (ended, end) = oneshot::channel();
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(writer),
+            Err(error) => tracing::error!({ field::ERROR } = %error, "a writer cannot run"),
+        }
+        // Nobody listens once the server has given up waiting.
+        let _ = ended.send(());
+    };
+    match std::thread::Builder::new().name("writer".to_owned()).spawn(work) {
+        // A writer that panics drops its end of the channel.
+        Ok(_thread) => end.await.unwrap_or(()),
+        Err(error) => tracing::error!({ field::ERROR } = %error, "a writer has no thread"),
+    }
+}
+
+async fn keep_watch(app: Arc<App>) {
+    app.intake.keep_watch().await;
 }
 
 /// The application alone, for commands that change control data and end: nothing listens, and nothing is settled.

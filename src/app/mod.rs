@@ -40,6 +40,7 @@ pub mod manage_partners;
 pub mod operators;
 pub mod passwords;
 pub mod postback_urls;
+pub mod readiness;
 pub mod record_click;
 pub mod retention;
 pub mod reveal_token;

@@ -10,25 +10,24 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::answer::{mark_private, with_status};
 use super::state::HttpState;
+use crate::app::readiness::hindrance;
 use crate::telemetry::metric;
 
 /// The database is asked at most this often, however many ask us.
-const FRESH: Duration = Duration::from_secs(1);
-/// A database that takes longer is not one that a postback could be settled on.
-const PING_PATIENCE: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_millis(500);
 
 /// What `/readyz` needs to know.
 #[derive(Default)]
 pub struct Health {
     draining: AtomicBool,
-    /// When the database was asked, and whether it answered.
-    asked: Mutex<Option<(Instant, bool)>>,
+    /// When it was asked last, and what hindered work then.
+    asked: Mutex<Option<(Instant, Option<&'static str>)>>,
 }
 
 impl Health {
@@ -37,16 +36,16 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    async fn database_answers(&self, state: &HttpState) -> bool {
+    async fn hindrance(&self, state: &HttpState) -> Option<&'static str> {
         let mut asked = self.asked.lock().await;
-        if let Some((at, answered)) = *asked
+        if let Some((at, hindrance)) = *asked
             && at.elapsed() < FRESH
         {
-            return answered;
+            return hindrance;
         }
-        let answered = timeout(PING_PATIENCE, state.app.database.ping()).await.is_ok_and(|pinged| pinged.is_ok());
-        *asked = Some((Instant::now(), answered));
-        answered
+        let hindrance = hindrance(&state.app).await;
+        *asked = Some((Instant::now(), hindrance));
+        hindrance
     }
 }
 
@@ -57,10 +56,11 @@ pub(crate) async fn livez() -> Response {
 pub(crate) async fn readyz(State(state): State<Arc<HttpState>>) -> Response {
     if state.health.draining.load(Ordering::Relaxed) {
         said(503, r#"{"ok":false,"reason":"draining"}"#)
-    } else if state.health.database_answers(&state).await {
-        said(200, r#"{"ok":true}"#)
     } else {
-        said(503, r#"{"ok":false,"reason":"database"}"#)
+        match state.health.hindrance(&state).await {
+            None => said(200, r#"{"ok":true}"#),
+            Some(reason) => said(503, format!(r#"{{"ok":false,"reason":"{reason}"}}"#)),
+        }
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn tracking_domain(State(state): State<Arc<HttpState>>, request
     if is_ours { said(200, r#"{"ok":true}"#) } else { said(404, r#"{"ok":false}"#) }
 }
 
-fn said(status: u16, body: &'static str) -> Response {
+fn said(status: u16, body: impl IntoResponse) -> Response {
     let mut response = with_status(status, body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

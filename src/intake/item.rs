@@ -1,5 +1,7 @@
 //! What waits in the write queue, and what comes back.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::domain::answer::{Answer, CheckResult};
@@ -15,11 +17,20 @@ use crate::domain::status::Status;
 #[derive(Debug)]
 pub(super) enum Item {
     /// Postback, clickless, pixel, rejection, status.
-    Hit(Box<Hit>),
-    Click(Box<Click>),
+    Hit(Arc<Hit>),
+    Click(Arc<Click>),
     Change(Box<OperatorChange>),
     /// Of a request without a verified token.
     Receipt(Box<Receipt>),
+}
+
+/// Where an item comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From a door, minted just now.
+    Door,
+    /// Kept somewhere before: it may be in the database already.
+    Kept,
 }
 
 /// What an operator wants to become of a conversion.

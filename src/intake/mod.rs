@@ -22,9 +22,10 @@ use crate::domain::receipt::Receipt;
 use crate::domain::screening::Hit;
 use crate::domain::snapshot::CurrentSnapshot;
 use crate::domain::transaction_id::Minter;
-use crate::store::Database;
+use crate::store::{Database, Outage};
 use crate::telemetry::metric;
 
+mod breaker;
 mod item;
 mod queue;
 mod settle;
@@ -34,10 +35,11 @@ mod writer;
 pub use item::{ChangeOutcome, OperatorChange, Rehearsed, Unsettled};
 pub use queue::QueueLimits;
 
-use item::{Item, Settled};
+use breaker::Breaker;
+use item::{Item, Origin, Settled};
 use queue::{Class, Pending, Queues};
 use settle::Bench;
-use writer::Writer;
+use writer::{Writer, probe};
 
 /// What intake works with.
 pub struct IntakeParts {
@@ -66,6 +68,7 @@ pub struct IntakeOptions {
 pub struct Intake {
     bench: Arc<Bench>,
     queues: Arc<Queues>,
+    breaker: Arc<Breaker>,
     answer_deadline: Duration,
 }
 
@@ -84,6 +87,7 @@ impl Intake {
             minter: parts.minter,
         });
         let queues = Arc::new(Queues::new(options.queues));
+        let breaker = Arc::<Breaker>::default();
         let writers = (0..options.writers.max(1)).map(|index| {
             let writer = Writer {
                 bench: Arc::clone(&bench),
@@ -91,12 +95,14 @@ impl Intake {
                 batch_items_max: options.batch_items_max.max(1),
                 patience: options.answer_deadline,
                 slot: i16::try_from(index).unwrap_or(i16::MAX),
+                breaker: Arc::clone(&breaker),
+                connection: None,
             };
             let task: WriterTask = Box::pin(writer.run());
             task
         });
         let writers = writers.collect();
-        (Self { bench, queues, answer_deadline: options.answer_deadline }, writers)
+        (Self { bench, queues, breaker, answer_deadline: options.answer_deadline }, writers)
     }
 
     /// Postback, clickless, pixel, rejection, status: judged, committed, and then answered.
@@ -108,18 +114,27 @@ impl Intake {
             Door::Pixel | Door::Click => Class::Clicks,
             Door::Postback | Door::Clickless | Door::Rejection | Door::Status => Class::Conversions,
         };
-        match self.send(class, Item::Hit(Box::new(hit))).await? {
+        match self.send(class, Item::Hit(Arc::new(hit)), Origin::Door).await? {
             Settled::Answer(answer) => Ok(*answer),
             Settled::Changed(_) | Settled::Stored => Err(Unsettled::Internal),
         }
     }
 
-    /// A click: durable once this returns.
+    /// A click whose id nobody has been told yet: durable once this returns.
     ///
     /// # Errors
     /// As for [`Intake::settle`].
     pub async fn settle_click(&self, click: Click) -> Result<(), Unsettled> {
-        self.send(Class::Clicks, Item::Click(Box::new(click))).await.map(|_| ())
+        self.send(Class::Clicks, Item::Click(Arc::new(click)), Origin::Door).await.map(|_| ())
+    }
+
+    /// A click that was kept elsewhere, so that its id may be known and its row be there: it counts once, and
+    /// conversions that wait for it are completed.
+    ///
+    /// # Errors
+    /// As for [`Intake::settle`].
+    pub async fn settle_kept_click(&self, click: Click) -> Result<(), Unsettled> {
+        self.send(Class::Clicks, Item::Click(Arc::new(click)), Origin::Kept).await.map(|_| ())
     }
 
     /// An operator's change of a conversion, with its audit entry.
@@ -127,7 +142,7 @@ impl Intake {
     /// # Errors
     /// As for [`Intake::settle`].
     pub async fn settle_change(&self, change: OperatorChange) -> Result<ChangeOutcome, Unsettled> {
-        match self.send(Class::Conversions, Item::Change(Box::new(change))).await? {
+        match self.send(Class::Conversions, Item::Change(Box::new(change)), Origin::Door).await? {
             Settled::Changed(outcome) => Ok(outcome),
             Settled::Answer(_) | Settled::Stored => Err(Unsettled::Internal),
         }
@@ -135,7 +150,7 @@ impl Intake {
 
     /// The receipt of a request without a verified token: kept where there is room, else counted as thinned.
     pub fn offer_receipt(&self, receipt: Receipt) {
-        let pending = Pending { item: Item::Receipt(Box::new(receipt)), arrived: Instant::now(), reply: None };
+        let pending = Pending::unattended(Item::Receipt(Box::new(receipt)), Origin::Door);
         if self.queues.push(Class::Receipts, pending).is_err() {
             counter!(metric::RECEIPTS_THINNED).increment(1);
         }
@@ -157,6 +172,16 @@ impl Intake {
         }
     }
 
+    /// Looks after an outage: the database is tried until it can be written to. Never ends; run it beside the writers.
+    pub async fn keep_watch(&self) {
+        probe(&self.bench, &self.breaker).await;
+    }
+
+    /// Why nothing is recorded now; none while the database takes writes, as far as is known.
+    pub fn outage(&self) -> Option<Outage> {
+        self.breaker.outage()
+    }
+
     /// Items that wait: conversions, clicks, receipts.
     pub fn depths(&self) -> [usize; 3] {
         self.queues.depths()
@@ -167,9 +192,12 @@ impl Intake {
         self.queues.close();
     }
 
-    async fn send(&self, class: Class, item: Item) -> Result<Settled, Unsettled> {
+    async fn send(&self, class: Class, item: Item, origin: Origin) -> Result<Settled, Unsettled> {
+        if self.breaker.is_open() {
+            return Err(Unsettled::Away);
+        }
         let (reply, answer) = oneshot::channel();
-        let pending = Pending { item, arrived: Instant::now(), reply: Some(reply) };
+        let pending = Pending { item, origin, arrived: Instant::now(), reply: Some(reply) };
         self.queues.push(class, pending).map_err(|_| Unsettled::Full)?;
         match timeout(self.answer_deadline, answer).await {
             Ok(Ok(outcome)) => outcome,

@@ -4,12 +4,14 @@
 //! a batch, never across an await.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::item::{Item, Settled, Unsettled};
+use super::item::{Item, Origin, Settled, Unsettled};
 
 /// The order of right of way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +40,22 @@ impl Class {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) item: Item,
+    pub(super) origin: Origin,
     pub(super) arrived: Instant,
     pub(super) reply: Option<oneshot::Sender<Result<Settled, Unsettled>>>,
 }
 
 impl Pending {
+    /// An item that nobody waits for.
+    pub(super) fn unattended(item: Item, origin: Origin) -> Self {
+        Self { item, origin, arrived: Instant::now(), reply: None }
+    }
+
+    /// May its id be known outside, and its row be there? Not while its caller waits for the first answer.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.origin == Origin::Kept || self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
     /// Answers whoever still waits; a caller that hung up changes nothing.
     pub(super) fn answer(&mut self, outcome: Result<Settled, Unsettled>) {
         if let Some(reply) = self.reply.take() {
@@ -86,6 +99,15 @@ pub(super) struct Queues {
     limits: QueueLimits,
     state: Mutex<State>,
     arrived: Notify,
+    progress: Progress,
+}
+
+/// How the writers are doing.
+#[derive(Debug, Default)]
+struct Progress {
+    batches: AtomicU64,
+    /// Of the last batch.
+    microseconds: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +119,7 @@ struct State {
 
 impl Queues {
     pub(super) fn new(limits: QueueLimits) -> Self {
-        Self { limits, state: Mutex::default(), arrived: Notify::new() }
+        Self { limits, state: Mutex::default(), arrived: Notify::new(), progress: Progress::default() }
     }
 
     /// # Errors
@@ -139,6 +161,19 @@ impl Queues {
             }
             notified.await;
         }
+    }
+
+    /// A batch was done with, after this time.
+    pub(super) fn note_progress(&self, took: Duration) {
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.progress.microseconds.store(microseconds, Ordering::Relaxed);
+        self.progress.batches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Batches that were done with, and how long the last one took.
+    pub(super) fn progress(&self) -> (u64, Duration) {
+        let Progress { batches, microseconds } = &self.progress;
+        (batches.load(Ordering::Relaxed), Duration::from_micros(microseconds.load(Ordering::Relaxed)))
     }
 
     /// Nothing comes in any more; what waits is still settled.

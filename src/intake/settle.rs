@@ -10,11 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::answer::{Answer, check_results};
 use crate::domain::click::Click;
-use crate::domain::clock::{Clock, Entropy};
+use crate::domain::clock::{Clock, Entropy, Timestamp};
 use crate::domain::conversion_key::ConversionKey;
 use crate::domain::ids::{ChangeId, ConversionId, ReceiptId};
 use crate::domain::inbound::Door;
@@ -23,7 +23,8 @@ use crate::domain::receipt::Receipt;
 use crate::domain::screening::{Admission, Check, Hit, Known, Refusal, admit};
 use crate::domain::snapshot::{CurrentSnapshot, Snapshot};
 use crate::domain::transaction_id::{Kind, Minter, TransactionId};
-use crate::store::{self, Database, StoreError, Tx, batch};
+use crate::store::batch::{self, Repetition};
+use crate::store::{self, Database, StoreError, Tx, WriterConnection};
 
 use super::item::{Item, Rehearsed, Settled};
 use super::queue::Pending;
@@ -52,8 +53,19 @@ pub(super) enum NotSettled {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Proof {
     Receipt(ReceiptId),
-    Click(TransactionId),
+    Click(TransactionId, Timestamp),
     Change(ChangeId),
+}
+
+/// How one try to settle a batch goes about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Try {
+    /// Which column of the figures is the writer's own.
+    pub(super) slot: i16,
+    /// Possible when the batch has been tried before.
+    pub(super) repetition: Repetition,
+    /// A database that has not answered by then is taken for one that never will: the connection is closed.
+    pub(super) deadline: Instant,
 }
 
 impl From<StoreError> for NotSettled {
@@ -62,68 +74,88 @@ impl From<StoreError> for NotSettled {
     }
 }
 
-/// Settles a batch in one transaction; the outcomes are in the order of the items.
-pub(super) async fn settle(bench: &Bench, items: &[Pending], slot: i16) -> Result<Vec<Settled>, NotSettled> {
-    let mut tx = bench.database.begin_write().await?;
-    let prepared = settle_in(bench, &mut tx, items, slot).await;
-    let (outcomes, proof) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            // The rows are gone either way: a connection that cannot roll back is closed, which rolls back too.
-            let _rolled_back = tx.roll_back().await;
-            return Err(error.into());
+/// Settles a batch in one transaction; the outcomes are in the order of the items. The connection is opened where
+/// there is none, and is gone after an error.
+pub(super) async fn settle(
+    bench: &Bench,
+    connection: &mut Option<WriterConnection>,
+    items: &[Pending],
+    how: Try,
+) -> Result<Vec<Settled>, NotSettled> {
+    let prepared = timeout_at(how.deadline, prepare(bench, connection.take(), items, how)).await;
+    let (tx, outcomes, proof) = prepared.map_err(|_late| StoreError::Late)??;
+    match timeout_at(how.deadline, tx.commit())
+        .await
+        .unwrap_or(Err(StoreError::CommitUnknown(Box::new(StoreError::Late))))
+    {
+        Ok(open) => {
+            *connection = Some(open);
+            Ok(outcomes)
         }
-    };
-    match tx.commit().await {
-        Ok(()) => Ok(outcomes),
         Err(source @ StoreError::CommitUnknown(_)) => Err(NotSettled::Unknown { source, proof, outcomes }),
         Err(error) => Err(error.into()),
     }
 }
 
+/// Everything but the commit.
+async fn prepare(
+    bench: &Bench,
+    connection: Option<WriterConnection>,
+    items: &[Pending],
+    how: Try,
+) -> Result<(Tx, Vec<Settled>, Option<Proof>), StoreError> {
+    let connection = match connection {
+        Some(open) => open,
+        None => bench.database.open_writer().await?,
+    };
+    let (mut tx, version) = bench.database.begin_write(connection).await?;
+    let snapshot = current_snapshot(bench, version).await?;
+    let (outcomes, proof) = settle_in(bench, &mut tx, &snapshot, items, how).await?;
+    Ok((tx, outcomes, proof))
+}
+
 /// Is the batch of this proof there?
 pub(super) async fn is_settled(bench: &Bench, proof: Proof) -> Result<bool, StoreError> {
-    let mut tx = bench.database.begin_write().await?;
-    let there = match proof {
+    let (mut tx, _) = bench.database.begin_write(bench.database.open_writer().await?).await?;
+    Ok(match proof {
         Proof::Receipt(id) => !batch::existing_receipts(&mut tx, &[id]).await?.is_empty(),
-        Proof::Click(id) => !batch::find_clicks(&mut tx, &[id]).await?.is_empty(),
+        Proof::Click(id, at) => !batch::find_clicks(&mut tx, &[(id, at)]).await?.is_empty(),
         Proof::Change(id) => batch::has_change(&mut tx, id).await?,
-    };
-    tx.roll_back().await?;
-    Ok(there)
+    })
 }
 
 async fn settle_in(
     bench: &Bench,
     tx: &mut Tx,
+    snapshot: &Snapshot,
     items: &[Pending],
-    slot: i16,
+    how: Try,
 ) -> Result<(Vec<Settled>, Option<Proof>), StoreError> {
-    let snapshot = current_snapshot(bench, tx).await?;
     let hits: Vec<Screened<'_>> = items
         .iter()
         .filter_map(|pending| match &pending.item {
-            Item::Hit(hit) => Some(screen(bench, hit, &snapshot)),
+            Item::Hit(hit) => Some(screen(bench, hit, snapshot)),
             Item::Click(_) | Item::Change(_) | Item::Receipt(_) => None,
         })
         .collect();
     let (mut admitted, verdicts) = split(hits);
-    let clicks = clicks_of(items);
+    let clicks = Clicks::of(items, how.repetition);
     let mut world = World::new(bench.clock.now());
     claim(tx, &mut world, &mut admitted).await?;
     gather(tx, &mut world, &mut admitted, items, &clicks, Lock::Rows).await?;
-    let inserted = insert_clicks(tx, &mut world, &clicks, &snapshot).await?;
+    let inserted = insert_clicks(tx, &mut world, &clicks, snapshot).await?;
     world.fill_in();
     let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
     let proof = proof(&world, inserted);
-    write(tx, world, slot).await?;
+    let repetition = if items.iter().any(Pending::may_repeat) { Repetition::Possible } else { how.repetition };
+    write(tx, world, Try { repetition, ..how }).await?;
     Ok((outcomes, proof))
 }
 
 /// The snapshot that this batch is judged against: at least as new as the transaction.
-async fn current_snapshot(bench: &Bench, tx: &mut Tx) -> Result<Arc<Snapshot>, StoreError> {
+async fn current_snapshot(bench: &Bench, version: i64) -> Result<Arc<Snapshot>, StoreError> {
     let known = bench.snapshot.load_full();
-    if batch::config_version(tx).await? <= known.version {
+    if version <= known.version {
         return Ok(known);
     }
     let loaded = Arc::new(store::snapshot::load(&bench.database).await?);
@@ -183,15 +215,31 @@ fn split<'a>(hits: Vec<Screened<'a>>) -> (Vec<Admitted<'a>>, Vec<Verdict<'a>>) {
     (admitted, verdicts)
 }
 
-/// In the order of their keys, so that two writers that have the same clicks never wait in a ring.
-fn clicks_of(items: &[Pending]) -> Vec<Click> {
-    let clicks = items.iter().filter_map(|pending| match &pending.item {
-        Item::Click(click) => Some((**click).clone()),
-        Item::Hit(_) | Item::Change(_) | Item::Receipt(_) => None,
-    });
-    let mut clicks: Vec<Click> = clicks.collect();
-    clicks.sort_by_key(|click| click.transaction_id);
-    clicks
+/// The clicks of a batch, in the order of their keys, so that two writers that have the same ones never wait in a ring.
+#[derive(Default)]
+struct Clicks<'a> {
+    /// Minted for visitors who still wait for their redirect: nobody else knows these ids, so no row can be there, and
+    /// no conversion can wait for one.
+    fresh: Vec<&'a Click>,
+    others: Vec<&'a Click>,
+}
+
+impl<'a> Clicks<'a> {
+    fn of(items: &'a [Pending], repetition: Repetition) -> Self {
+        let mut clicks = Self::default();
+        for pending in items {
+            match &pending.item {
+                Item::Click(click) if repetition == Repetition::Never && !pending.may_repeat() => {
+                    clicks.fresh.push(click);
+                }
+                Item::Click(click) => clicks.others.push(click),
+                Item::Hit(_) | Item::Change(_) | Item::Receipt(_) => {}
+            }
+        }
+        clicks.fresh.sort_by_key(|click| click.transaction_id);
+        clicks.others.sort_by_key(|click| click.transaction_id);
+        clicks
+    }
 }
 
 /// Does recording this claim keys, or only look at them?
@@ -264,13 +312,13 @@ async fn gather(
     world: &mut World,
     admitted: &mut [Admitted<'_>],
     items: &[Pending],
-    clicks: &[Click],
+    clicks: &Clicks<'_>,
     lock: Lock,
 ) -> Result<(), StoreError> {
     let moved = transactions(admitted, |one| !records(one.hit.inbound.door));
     let mut ids: BTreeSet<ConversionId> = batch::conversions_by_transactions(tx, &moved).await?.into_iter().collect();
-    let clicked: Vec<TransactionId> = clicks.iter().map(|click| click.transaction_id).collect();
-    ids.extend(batch::awaiting_click(tx, &clicked).await?);
+    let late: Vec<TransactionId> = clicks.others.iter().map(|click| click.transaction_id).collect();
+    ids.extend(batch::awaiting_click(tx, &late).await?);
     ids.extend(world.keys.values().filter_map(|state| match state {
         KeyState::Owned(id) => Some(*id),
         KeyState::Free | KeyState::Parked => None,
@@ -286,12 +334,21 @@ async fn gather(
     for rejection in batch::parked_by_keys(tx, &parked).await? {
         world.parked.insert(rejection.key.clone(), rejection);
     }
-    let fresh = transactions(admitted, |one| {
-        let has_click = one.hit.inbound.door == Door::Postback || one.hit.inbound.door == Door::Pixel;
-        has_click && one.keys.iter().any(|key| !matches!(world.key(key), KeyState::Owned(_)))
-    });
-    world.clicks = batch::find_clicks(tx, &fresh).await?;
+    let fresh: BTreeSet<(TransactionId, Timestamp)> = admitted
+        .iter()
+        .filter(|one| one.keys.iter().any(|key| !matches!(world.key(key), KeyState::Owned(_))))
+        .filter_map(clicked)
+        .collect();
+    world.clicks = batch::find_clicks(tx, &fresh.into_iter().collect::<Vec<_>>()).await?;
     Ok(())
+}
+
+/// The click that a request speaks of, and when it was.
+fn clicked(one: &Admitted<'_>) -> Option<(TransactionId, Timestamp)> {
+    match one.hit.inbound.door {
+        Door::Postback | Door::Pixel => one.admission.transaction.as_ref().map(|(id, known)| (*id, known.minted_at)),
+        Door::Click | Door::Clickless | Door::Rejection | Door::Status => None,
+    }
 }
 
 fn transactions(admitted: &[Admitted<'_>], which: impl Fn(&Admitted<'_>) -> bool) -> Vec<TransactionId> {
@@ -361,24 +418,30 @@ fn is_live(world: &World, one: &Admitted<'_>, key: &ConversionKey) -> bool {
     }
 }
 
-/// Clicks are not judged: what is there already is left alone, and only what was really inserted counts.
+/// Clicks are not judged: what is there already is left alone, and only what was really inserted counts. Returns one
+/// that was.
 async fn insert_clicks(
     tx: &mut Tx,
     world: &mut World,
-    clicks: &[Click],
+    clicks: &Clicks<'_>,
     snapshot: &Snapshot,
-) -> Result<Option<TransactionId>, StoreError> {
-    let mut inserted: HashSet<TransactionId> = batch::insert_clicks(tx, clicks).await?.into_iter().collect();
-    let any = inserted.iter().next().copied();
-    for click in clicks {
+) -> Result<Option<(TransactionId, Timestamp)>, StoreError> {
+    let mut inserted = HashSet::new();
+    for (clicks, repetition) in [(&clicks.fresh, Repetition::Never), (&clicks.others, Repetition::Possible)] {
+        inserted.extend(batch::insert_clicks(tx, clicks, repetition).await?);
+    }
+    let mut any = None;
+    for click in clicks.fresh.iter().chain(&clicks.others) {
         // Once each, though a batch may bring one twice.
-        if !inserted.remove(&click.transaction_id) {
-            continue;
+        if inserted.remove(&click.transaction_id) {
+            any = Some((click.transaction_id, click.clicked_at));
+            if let Some(offer) = snapshot.offers.get(&click.offer) {
+                world.count_click(click, offer.currency);
+            }
         }
-        if let Some(offer) = snapshot.offers.get(&click.offer) {
-            world.count_click(click, offer.currency);
-        }
-        world.clicks.insert(click.transaction_id, click.clone());
+    }
+    for click in &clicks.others {
+        world.clicks.insert(click.transaction_id, (*click).clone());
     }
     Ok(any)
 }
@@ -433,14 +496,14 @@ fn keep(world: &mut World, hit: &Hit, known: &Known, answer: &Answer, decisive: 
 }
 
 /// A row that only this transaction writes; none where it writes nothing that would be missed.
-fn proof(world: &World, inserted: Option<TransactionId>) -> Option<Proof> {
+fn proof(world: &World, inserted: Option<(TransactionId, Timestamp)>) -> Option<Proof> {
     let receipt = world.writes.receipts.first().map(|receipt: &Receipt| Proof::Receipt(receipt.id));
     let change = || world.writes.changes.first().map(|change| Proof::Change(change.id));
-    receipt.or_else(|| inserted.map(Proof::Click)).or_else(change)
+    receipt.or_else(|| inserted.map(|(id, at)| Proof::Click(id, at))).or_else(change)
 }
 
 /// All of it, in the order that the lock rules of `store::batch` ask for.
-async fn write(tx: &mut Tx, world: World, slot: i16) -> Result<(), StoreError> {
+async fn write(tx: &mut Tx, world: World, how: Try) -> Result<(), StoreError> {
     let (assign, release) = world.key_writes();
     batch::assign_keys(tx, &assign).await?;
     batch::release_keys(tx, &release).await?;
@@ -452,23 +515,21 @@ async fn write(tx: &mut Tx, world: World, slot: i16) -> Result<(), StoreError> {
     batch::delete_parked(tx, &unparked).await?;
     let parked: Vec<_> = world.writes.parked.values().cloned().collect();
     batch::upsert_parked(tx, &parked).await?;
-    batch::insert_receipts(tx, &world.writes.receipts).await?;
+    batch::insert_receipts(tx, &world.writes.receipts, how.repetition).await?;
     batch::insert_audit(tx, &world.writes.audit).await?;
-    batch::add_figures(tx, slot, &world.writes.figures).await?;
+    batch::add_figures(tx, how.slot, &world.writes.figures).await?;
     batch::mark_tokens_used(tx, &world.writes.token_uses).await
 }
 
 /// The same two steps on the same data, with nothing locked and nothing written.
 pub(super) async fn rehearse(bench: &Bench, hit: &Hit) -> Result<Rehearsed, StoreError> {
-    let mut tx = bench.database.begin_read().await?;
-    let rehearsed = rehearse_in(bench, &mut tx, hit).await;
-    tx.roll_back().await?;
-    rehearsed
+    let (mut tx, version) = bench.database.begin_read().await?;
+    let snapshot = current_snapshot(bench, version).await?;
+    rehearse_in(bench, &mut tx, &snapshot, hit).await
 }
 
-async fn rehearse_in(bench: &Bench, tx: &mut Tx, hit: &Hit) -> Result<Rehearsed, StoreError> {
-    let snapshot = current_snapshot(bench, tx).await?;
-    let one = match screen(bench, hit, &snapshot) {
+async fn rehearse_in(bench: &Bench, tx: &mut Tx, snapshot: &Snapshot, hit: &Hit) -> Result<Rehearsed, StoreError> {
+    let one = match screen(bench, hit, snapshot) {
         Screened::Admitted(one) => *one,
         Screened::Refused(hit, known, refusal) => {
             let checks = check_results(hit.inbound.door, Some(refusal.check));
@@ -480,7 +541,7 @@ async fn rehearse_in(bench: &Bench, tx: &mut Tx, hit: &Hit) -> Result<Rehearsed,
     let mut admitted = vec![one];
     let wanted: Vec<ConversionKey> = wanted_keys(&admitted).into_keys().collect();
     look_up(tx, &mut world, &wanted, Lock::Nothing).await?;
-    gather(tx, &mut world, &mut admitted, &[], &[], Lock::Nothing).await?;
+    gather(tx, &mut world, &mut admitted, &[], &Clicks::default(), Lock::Nothing).await?;
     let one = &admitted[0];
     let judgement = world.judge(one);
     let checks = check_results(hit.inbound.door, judgement.decisive);

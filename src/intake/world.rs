@@ -433,12 +433,12 @@ impl World {
         (assign, release)
     }
 
-    pub(super) fn recorded(&self) -> Vec<Conversion> {
-        self.writes.recorded.iter().filter_map(|id| self.conversions.get(id)).cloned().collect()
+    pub(super) fn recorded(&self) -> Vec<&Conversion> {
+        self.writes.recorded.iter().filter_map(|id| self.conversions.get(id)).collect()
     }
 
-    pub(super) fn updated(&self) -> Vec<Conversion> {
-        self.writes.updated.iter().filter_map(|id| self.conversions.get(id)).cloned().collect()
+    pub(super) fn updated(&self) -> Vec<&Conversion> {
+        self.writes.updated.iter().filter_map(|id| self.conversions.get(id)).collect()
     }
 }
 

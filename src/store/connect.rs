@@ -1,13 +1,17 @@
 //! Pools, pragmas and the migration lock: with `dialect.rs`, the only place where the two engines differ.
 //!
-//! Two pools on one database. The **write** pool is small (one connection on SQLite, whose order of waiting is
-//! the order of writing); the **read** pool serves the admin API, read-only, with a statement timeout, so that
-//! a page can never hold up a postback. A transaction never lives in a future that a caller can drop: sqlx
-//! hands a connection back inside a transaction when its `BEGIN` is cancelled, so writes run in tasks of ours.
+//! Each writer of tracking events has a [`WriterConnection`] of its own: a transaction takes it along and gives it back
+//! when it has ended well, so one that is in doubt is closed with it. Beside them two pools: the **write** pool for
+//! control data, small, and the **read** pool for the admin API, read-only, with a statement timeout, so that a page
+//! can never hold up a postback. No transaction lives in a future that a caller can drop: sqlx hands a pooled
+//! connection back inside a transaction when its `BEGIN` is cancelled, so control writes run in tasks of ours.
+//! SQLite has one writer at a time: whoever writes takes his turn first, in order of arrival, since its own waiting is
+//! a sleep that a busy writer would let nobody out of.
 //! Refuses to start on a database that would answer before it has synced (C1).
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,17 +19,28 @@ use migration::MigratorTrait;
 use sea_orm::{AccessMode, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, SqlxSqliteConnector};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Executor, PgConnection, Postgres, Row, Sqlite, SqliteConnection, Transaction};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
-use super::dialect::Tx;
+use super::dialect::Wire;
 use super::error::StoreError;
 
 /// The oldest SQLite that we run on: earlier ones can lose a checkpoint of a WAL that is reset meanwhile.
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// The oldest PostgreSQL that we test on.
 const POSTGRES_VERSION_MIN: i32 = 150_000;
+/// Pages that SQLite's writer keeps in memory: 64 MiB, as a negative number of KiB.
+const SQLITE_CACHE: &str = "-65536";
+/// Pages of the WAL after which SQLite's writer moves them into the file.
+const SQLITE_CHECKPOINT: &str = "8000";
+/// A writer looks rows up by their keys and by nothing else, so a plan that was made while a table was empty, and read
+/// all of it, must never be kept.
+const WRITER_PLANS: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
 /// The key of the advisory lock that migrations and partitions hold: "roundtrp" in ASCII.
 pub(crate) const MIGRATION_LOCK: i64 = 0x726f_756e_6474_7270;
 
@@ -61,6 +76,45 @@ pub struct Database {
     read_pool: Pool,
     write: DatabaseConnection,
     read: DatabaseConnection,
+    writer: WriterOptions,
+    /// Of the pools' connections: a writer has a runtime of its own.
+    runtime: Handle,
+}
+
+/// How a writer connects.
+#[derive(Clone, Debug)]
+enum WriterOptions {
+    Sqlite {
+        options: SqliteConnectOptions,
+        turn: Arc<Mutex<()>>,
+        /// For the turn.
+        patience: Duration,
+    },
+    Postgres(PgConnectOptions),
+}
+
+/// The connection of one writer, between two transactions.
+#[derive(Debug)]
+pub struct WriterConnection(Held);
+
+#[derive(Debug)]
+enum Held {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// A transaction on the tables of tracking events. One that is dropped takes its connection with it, and with that
+/// everything that it wrote.
+#[derive(Debug)]
+pub struct Tx(Open);
+
+#[derive(Debug)]
+enum Open {
+    Sqlite(SqliteConnection, OwnedMutexGuard<()>),
+    Postgres(PgConnection),
+    /// Of a dry run, from the pool.
+    ReadSqlite(Transaction<'static, Sqlite>),
+    ReadPostgres(Transaction<'static, Postgres>),
 }
 
 /// What a transaction of ours is for.
@@ -111,20 +165,67 @@ impl Database {
         &self.read
     }
 
-    /// A transaction for a batch of tracking events. Run it in a task of ours.
-    pub async fn begin_write(&self) -> Result<Tx, StoreError> {
-        match &self.write_pool {
-            Pool::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
-            Pool::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+    /// A connection for a writer. It belongs to the runtime that opens it.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn open_writer(&self) -> Result<WriterConnection, StoreError> {
+        Ok(WriterConnection(match &self.writer {
+            WriterOptions::Sqlite { options, .. } => Held::Sqlite(options.connect().await?),
+            WriterOptions::Postgres(options) => Held::Postgres(options.connect().await?),
+        }))
+    }
+
+    /// A transaction for a batch of tracking events, and the version of the control data that it sees.
+    ///
+    /// # Errors
+    /// The database is away, or closed; the connection is closed too.
+    pub async fn begin_write(&self, connection: WriterConnection) -> Result<(Tx, i64), StoreError> {
+        if self.is_closed() {
+            return Err(StoreError::Unavailable("closed".into()));
+        }
+        match connection.0 {
+            Held::Sqlite(mut connection) => {
+                let turn = self.turn(Purpose::Side).await?;
+                let turn = turn.ok_or_else(|| StoreError::Unfit("a connection of another engine".into()))?;
+                connection.execute("BEGIN IMMEDIATE").await?;
+                let mut tx = Tx(Open::Sqlite(connection, turn));
+                let version = tx.config_version().await?;
+                Ok((tx, version))
+            }
+            Held::Postgres(mut connection) => {
+                let row = connection.fetch_optional(sqlx::raw_sql(BEGIN)).await?;
+                let row = row.ok_or_else(|| StoreError::unreadable("config_version", "no row"))?;
+                Ok((Tx(Open::Postgres(connection)), row.try_get(0)?))
+            }
         }
     }
 
-    /// A transaction that reads what a batch would, for a dry run.
-    pub async fn begin_read(&self) -> Result<Tx, StoreError> {
-        match &self.read_pool {
-            Pool::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin().await?)),
-            Pool::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+    fn is_closed(&self) -> bool {
+        match &self.write_pool {
+            Pool::Sqlite(pool) => pool.is_closed(),
+            Pool::Postgres(pool) => pool.is_closed(),
         }
+    }
+
+    /// Commits a write that changes nothing: a database that takes it can be written to again.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub async fn prove_writable(&self) -> Result<WriterConnection, StoreError> {
+        let (mut tx, _) = self.begin_write(self.open_writer().await?).await?;
+        tx.run("UPDATE config_version SET version = version WHERE id = 1", Vec::new()).await?;
+        tx.commit().await
+    }
+
+    /// A transaction that reads what a batch would, for a dry run, and the version of the control data that it sees.
+    pub async fn begin_read(&self) -> Result<(Tx, i64), StoreError> {
+        let mut tx = match &self.read_pool {
+            Pool::Sqlite(pool) => Tx(Open::ReadSqlite(pool.begin().await?)),
+            Pool::Postgres(pool) => Tx(Open::ReadPostgres(pool.begin().await?)),
+        };
+        let version = tx.config_version().await?;
+        Ok((tx, version))
     }
 
     /// A write of control data: runs `work` in one transaction, in a task that no caller can cut short, and bumps
@@ -168,6 +269,7 @@ impl Database {
     ) -> Result<T, StoreError> {
         let database = self.clone();
         let task = async move {
+            let _turn = database.turn(purpose).await?;
             let transaction = database.begin(purpose).await?;
             let value = work(&transaction).await?;
             if keep(&value) {
@@ -177,9 +279,18 @@ impl Database {
             }
             Ok(value)
         };
-        #[expect(clippy::disallowed_methods, reason = "awaited here: a caller that hangs up must not cut it short")]
-        let task = tokio::spawn(task);
-        task.await.map_err(|stopped| StoreError::Unavailable(stopped.into()))?
+        // Awaited here: a caller that hangs up must not cut it short.
+        self.runtime.spawn(task).await.map_err(|stopped| StoreError::Unavailable(stopped.into()))?
+    }
+
+    /// The turn to write, where the engine lets one write at a time.
+    async fn turn(&self, purpose: Purpose) -> Result<Option<OwnedMutexGuard<()>>, StoreError> {
+        match (&self.writer, purpose) {
+            (WriterOptions::Sqlite { turn, patience, .. }, Purpose::Control | Purpose::Side) => {
+                take_turn(turn, *patience).await.map(Some)
+            }
+            (WriterOptions::Sqlite { .. }, Purpose::Read) | (WriterOptions::Postgres(_), _) => Ok(None),
+        }
     }
 
     async fn begin(&self, purpose: Purpose) -> Result<DatabaseTransaction, StoreError> {
@@ -240,7 +351,7 @@ impl Database {
         Ok(())
     }
 
-    /// Ends both pools once their connections are idle.
+    /// Ends both pools once their connections are idle; writers begin nothing more.
     pub async fn close(&self) {
         for pool in [&self.write_pool, &self.read_pool] {
             match pool {
@@ -254,6 +365,51 @@ impl Database {
         match &self.write_pool {
             Pool::Sqlite(pool) => assert_sqlite(pool).await,
             Pool::Postgres(pool) => assert_postgres(pool).await,
+        }
+    }
+}
+
+async fn take_turn(turn: &Arc<Mutex<()>>, patience: Duration) -> Result<OwnedMutexGuard<()>, StoreError> {
+    let turn = timeout(patience, Arc::clone(turn).lock_owned()).await;
+    turn.map_err(|_| StoreError::Unavailable("another write did not end in time".into()))
+}
+
+/// Opens a transaction and reads the version of the control data in it, in one round trip.
+const BEGIN: &str = "BEGIN; SELECT version FROM config_version WHERE id = 1";
+
+impl Tx {
+    pub(super) fn wire(&mut self) -> Wire<'_> {
+        match &mut self.0 {
+            Open::Sqlite(connection, ..) => Wire::Sqlite(connection),
+            Open::Postgres(connection) => Wire::Postgres(connection),
+            Open::ReadSqlite(transaction) => Wire::Sqlite(transaction),
+            Open::ReadPostgres(transaction) => Wire::Postgres(transaction),
+        }
+    }
+
+    async fn config_version(&mut self) -> Result<i64, StoreError> {
+        let rows = self.run("SELECT version FROM config_version WHERE id = 1", Vec::new()).await?;
+        let row = rows.first().ok_or_else(|| StoreError::unreadable("config_version", "no row"))?;
+        Ok(row.try_get("", "version")?)
+    }
+
+    /// # Errors
+    /// `CommitUnknown` when the answer did not come: what was written must be read back.
+    pub async fn commit(self) -> Result<WriterConnection, StoreError> {
+        self.finish().await.map_err(StoreError::at_commit)
+    }
+
+    async fn finish(self) -> Result<WriterConnection, StoreError> {
+        match self.0 {
+            Open::Sqlite(mut connection, _turn) => {
+                connection.execute("COMMIT").await?;
+                Ok(WriterConnection(Held::Sqlite(connection)))
+            }
+            Open::Postgres(mut connection) => {
+                connection.execute(sqlx::raw_sql("COMMIT")).await?;
+                Ok(WriterConnection(Held::Postgres(connection)))
+            }
+            Open::ReadSqlite(_) | Open::ReadPostgres(_) => Err(StoreError::Unfit("a dry run writes nothing".into())),
         }
     }
 }
@@ -281,9 +437,15 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
         .max_connections(options.read_connections)
         .test_before_acquire(false)
         .acquire_timeout(options.statement_timeout)
-        .connect_lazy_with(base.read_only(true));
+        .connect_lazy_with(base.clone().read_only(true));
     Ok(Database {
         engine: Engine::Sqlite,
+        writer: WriterOptions::Sqlite {
+            options: base.clone().pragma("cache_size", SQLITE_CACHE).pragma("wal_autocheckpoint", SQLITE_CHECKPOINT),
+            turn: Arc::default(),
+            patience: options.statement_timeout,
+        },
+        runtime: Handle::current(),
         write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write.clone()),
         read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read.clone()),
         write_pool: Pool::Sqlite(write),
@@ -312,9 +474,11 @@ async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database
         .max_connections(options.read_connections)
         .test_before_acquire(false)
         .acquire_timeout(options.acquire_timeout)
-        .connect_lazy_with(base.options([("default_transaction_read_only", "on")]));
+        .connect_lazy_with(base.clone().options([("default_transaction_read_only", "on")]));
     Ok(Database {
         engine: Engine::Postgres,
+        writer: WriterOptions::Postgres(base.clone().options(WRITER_PLANS)),
+        runtime: Handle::current(),
         write: SqlxPostgresConnector::from_sqlx_postgres_pool(write.clone()),
         read: SqlxPostgresConnector::from_sqlx_postgres_pool(read.clone()),
         write_pool: Pool::Postgres(write),

@@ -3,37 +3,38 @@
 //! A batch writes whole columns: on PostgreSQL one `INSERT .. SELECT FROM UNNEST` with an array for each column,
 //! on SQLite multi-row `VALUES` in chunks of a few fixed sizes, so that both keep their prepared statements.
 //! Reads by a set of keys are `= ANY` on one and padded `IN` lists on the other. Rows come back as SeaORM's
-//! [`QueryResult`], so that one entity reads both.
+//! [`QueryResult`], so that one entity reads both. Cells borrow from the nouns: they are copied once, into the wire's
+//! own buffer.
 
 use sea_orm::QueryResult;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
+use super::connect::Tx;
 use super::error::StoreError;
 
-/// The transaction of a batch.
-#[derive(Debug)]
-pub enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+/// The connection of a transaction, by engine.
+pub(super) enum Wire<'t> {
+    Sqlite(&'t mut SqliteConnection),
+    Postgres(&'t mut PgConnection),
 }
 
 /// One column of the rows to be written, or of the keys to be looked for.
 #[derive(Clone, Debug)]
-pub(crate) enum Column {
+pub(crate) enum Column<'a> {
     I16(Vec<i16>),
     I32(Vec<Option<i32>>),
     I64(Vec<Option<i64>>),
     Bool(Vec<bool>),
-    Text(Vec<Option<String>>),
-    Bytes(Vec<Option<Vec<u8>>>),
+    Text(Vec<Option<&'a str>>),
+    Bytes(Vec<Option<&'a [u8]>>),
     Uuid(Vec<Option<Uuid>>),
 }
 
-impl Column {
+impl Column<'_> {
     fn len(&self) -> usize {
         match self {
             Self::I16(values) => values.len(),
@@ -80,8 +81,8 @@ impl Column {
             Self::I32(values) => query.bind(values[row]),
             Self::I64(values) => query.bind(values[row]),
             Self::Bool(values) => query.bind(values[row]),
-            Self::Text(values) => query.bind(values[row].clone()),
-            Self::Bytes(values) => query.bind(values[row].clone()),
+            Self::Text(values) => query.bind(values[row]),
+            Self::Bytes(values) => query.bind(values[row]),
             Self::Uuid(values) => query.bind(values[row]),
         }
     }
@@ -89,11 +90,19 @@ impl Column {
 
 /// Rows for one table, column by column; every column has the same length.
 #[derive(Clone, Debug)]
-pub(crate) struct Rows {
+pub(crate) struct Rows<'a> {
     pub(crate) table: &'static str,
-    pub(crate) columns: Vec<(&'static str, Column)>,
+    pub(crate) columns: Vec<(&'static str, Column<'a>)>,
     /// What follows the values, such as `ON CONFLICT DO NOTHING RETURNING key`.
     pub(crate) tail: &'static str,
+}
+
+/// In which partitions to look: both ends belong to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) column: &'static str,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
 }
 
 /// Rows of one SQLite statement: few sizes, so that few statements are prepared.
@@ -103,14 +112,14 @@ const LOOK_UP: [usize; 3] = [256, 32, 4];
 
 impl Tx {
     /// Inserts all rows; returns what the tail's `RETURNING` says, nothing without one.
-    pub(crate) async fn insert(&mut self, rows: Rows) -> Result<Vec<QueryResult>, StoreError> {
+    pub(crate) async fn insert(&mut self, rows: Rows<'_>) -> Result<Vec<QueryResult>, StoreError> {
         let count = rows.columns.first().map_or(0, |(_, column)| column.len());
         if count == 0 {
             return Ok(Vec::new());
         }
-        match self {
-            Self::Postgres(tx) => insert_arrays(tx, rows).await,
-            Self::Sqlite(tx) => insert_chunks(tx, &rows, count).await,
+        match self.wire() {
+            Wire::Postgres(wire) => insert_arrays(wire, rows).await,
+            Wire::Sqlite(wire) => insert_chunks(wire, &rows, count).await,
         }
     }
 
@@ -119,74 +128,72 @@ impl Tx {
     pub(crate) async fn select_by(
         &mut self,
         head: &str,
-        keys: Column,
+        keys: Column<'_>,
         tail: &str,
         lock: &str,
     ) -> Result<Vec<QueryResult>, StoreError> {
         if keys.len() == 0 {
             return Ok(Vec::new());
         }
-        match self {
-            Self::Postgres(tx) => {
+        match self.wire() {
+            Wire::Postgres(wire) => {
                 let head = head.strip_suffix(" IN").unwrap_or(head);
                 let sql = format!("{head} = ANY($1::{}) {tail} {lock}", keys.postgres_array());
-                let rows = keys.bind_array(sqlx::query(AssertSqlSafe(sql))).fetch_all(&mut **tx).await?;
+                let rows = keys.bind_array(sqlx::query(AssertSqlSafe(sql))).fetch_all(&mut *wire).await?;
                 Ok(rows.into_iter().map(QueryResult::from).collect())
             }
-            Self::Sqlite(tx) => select_lists(tx, head, &keys, tail).await,
+            Wire::Sqlite(wire) => select_lists(wire, head, &keys, tail).await,
+        }
+    }
+
+    /// As [`Self::select_by`], on PostgreSQL in the partitions of `span` only; SQLite has none.
+    pub(crate) async fn select_within(
+        &mut self,
+        head: &str,
+        keys: Column<'_>,
+        span: Span,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        if keys.len() == 0 {
+            return Ok(Vec::new());
+        }
+        match self.wire() {
+            Wire::Postgres(wire) => {
+                let head = head.strip_suffix(" IN").unwrap_or(head);
+                let (array, column) = (keys.postgres_array(), span.column);
+                let sql = format!("{head} = ANY($1::{array}) AND {column} BETWEEN $2 AND $3");
+                let query = keys.bind_array(sqlx::query(AssertSqlSafe(sql))).bind(span.first).bind(span.last);
+                Ok(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from).collect())
+            }
+            Wire::Sqlite(wire) => select_lists(wire, head, &keys, "").await,
         }
     }
 
     /// A statement with at most a few values, spelled for both engines with `$1`, `$2`..
-    pub(crate) async fn run(&mut self, sql: &'static str, values: Vec<Column>) -> Result<Vec<QueryResult>, StoreError> {
-        match self {
-            Self::Postgres(tx) => {
+    pub(crate) async fn run(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Column<'_>>,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        match self.wire() {
+            Wire::Postgres(wire) => {
                 let mut query = sqlx::query(sql);
                 for value in values {
                     query = bind_scalar(value, query);
                 }
-                Ok(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from).collect())
+                Ok(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from).collect())
             }
-            Self::Sqlite(tx) => {
+            Wire::Sqlite(wire) => {
                 let mut query = sqlx::query(sql);
                 for value in &values {
                     query = value.bind_cell(0, query);
                 }
-                Ok(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from).collect())
+                Ok(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from).collect())
             }
         }
     }
-
-    /// # Errors
-    /// `CommitUnknown` when the answer did not come: what was written must be read back.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let outcome = match self {
-            Self::Postgres(tx) => tx.commit().await,
-            Self::Sqlite(tx) => tx.commit().await,
-        };
-        outcome.map_err(|error| match StoreError::from(error) {
-            StoreError::Unavailable(source) => StoreError::CommitUnknown(source),
-            other @ (StoreError::Taken(_)
-            | StoreError::Refused(_)
-            | StoreError::Unreadable { .. }
-            | StoreError::Unfit(_)
-            | StoreError::CommitUnknown(_)
-            | StoreError::Abandoned) => other,
-        })
-    }
-
-    /// # Errors
-    /// When the connection is gone; then nothing was written either.
-    pub async fn roll_back(self) -> Result<(), StoreError> {
-        match self {
-            Self::Postgres(tx) => tx.rollback().await?,
-            Self::Sqlite(tx) => tx.rollback().await?,
-        }
-        Ok(())
-    }
 }
 
-fn bind_scalar<'q>(value: Column, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+fn bind_scalar<'q>(value: Column<'_>, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
     match value {
         Column::I16(mut values) => query.bind(values.pop()),
         Column::I32(mut values) => query.bind(values.pop().flatten()),
@@ -198,7 +205,7 @@ fn bind_scalar<'q>(value: Column, query: Query<'q, Postgres, PgArguments>) -> Qu
     }
 }
 
-async fn insert_arrays(tx: &mut Transaction<'static, Postgres>, rows: Rows) -> Result<Vec<QueryResult>, StoreError> {
+async fn insert_arrays(wire: &mut PgConnection, rows: Rows<'_>) -> Result<Vec<QueryResult>, StoreError> {
     let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
     let arrays: Vec<String> = rows
         .columns
@@ -217,12 +224,12 @@ async fn insert_arrays(tx: &mut Transaction<'static, Postgres>, rows: Rows) -> R
     for (_, column) in rows.columns {
         query = column.bind_array(query);
     }
-    Ok(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from).collect())
+    Ok(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from).collect())
 }
 
 async fn insert_chunks(
-    tx: &mut Transaction<'static, Sqlite>,
-    rows: &Rows,
+    wire: &mut SqliteConnection,
+    rows: &Rows<'_>,
     count: usize,
 ) -> Result<Vec<QueryResult>, StoreError> {
     let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
@@ -240,7 +247,7 @@ async fn insert_chunks(
                     query = column.bind_cell(row, query);
                 }
             }
-            returned.extend(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from));
+            returned.extend(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from));
             done += size;
         }
     }
@@ -248,9 +255,9 @@ async fn insert_chunks(
 }
 
 async fn select_lists(
-    tx: &mut Transaction<'static, Sqlite>,
+    wire: &mut SqliteConnection,
     head: &str,
-    keys: &Column,
+    keys: &Column<'_>,
     tail: &str,
 ) -> Result<Vec<QueryResult>, StoreError> {
     let mut found = Vec::new();
@@ -263,7 +270,7 @@ async fn select_lists(
         for slot in 0..size {
             query = keys.bind_cell((done + slot).min(keys.len() - 1), query);
         }
-        found.extend(query.fetch_all(&mut **tx).await?.into_iter().map(QueryResult::from));
+        found.extend(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from));
         done += size;
     }
     Ok(found)

@@ -22,17 +22,70 @@ pub enum StoreError {
     /// The commit was sent and its answer did not come: it may have happened.
     #[error("the outcome of the commit is unknown: {0}")]
     CommitUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database did not answer in the time that there was; the connection is closed.
+    #[error("the database did not answer in time")]
+    Late,
     /// What runs inside a control write said no; nothing was written.
     #[error("abandoned")]
     Abandoned,
 }
 
+/// Why nothing can be written, as far as one error tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// It refuses the connection, is gone in the middle, or does not answer.
+    Away,
+    /// It answers, and takes no write: a standby, or a file that may not be written.
+    ReadOnly,
+    /// It has no room left.
+    DiskFull,
+}
+
+impl Outage {
+    /// The word in `/readyz` and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Away => "database",
+            Self::ReadOnly => "read_only",
+            Self::DiskFull => "disk_full",
+        }
+    }
+}
+
 impl StoreError {
+    /// What this says about the database as a whole; nothing when only this work is concerned, or when it had to give
+    /// way to somebody else's (a deadlock, a lock held for too long).
+    pub fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Late => Some(Outage::Away),
+            Self::Unavailable(source) | Self::CommitUnknown(source) => {
+                let Some(error) = source.downcast_ref::<sqlx::Error>() else { return Some(Outage::Away) };
+                let code = error.as_database_error().and_then(|database| database.code());
+                code.map_or(Some(Outage::Away), |code| outage_of(&code))
+            }
+            Self::Taken(_) | Self::Refused(_) | Self::Unreadable { .. } | Self::Unfit(_) | Self::Abandoned => None,
+        }
+    }
+
     /// May the same work succeed when it is simply done again?
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::CommitUnknown(_) => true,
+            Self::Unavailable(_) | Self::CommitUnknown(_) | Self::Late => true,
             Self::Taken(_) | Self::Refused(_) | Self::Unreadable { .. } | Self::Unfit(_) | Self::Abandoned => false,
+        }
+    }
+
+    /// The same error when it came instead of the answer to a commit.
+    pub(super) fn at_commit(self) -> Self {
+        match self {
+            Self::Unavailable(source) => Self::CommitUnknown(source),
+            Self::Late => Self::CommitUnknown(Box::new(self)),
+            Self::Taken(_)
+            | Self::Refused(_)
+            | Self::Unreadable { .. }
+            | Self::Unfit(_)
+            | Self::CommitUnknown(_)
+            | Self::Abandoned => self,
         }
     }
 
@@ -80,6 +133,24 @@ fn retry_later(code: Option<&str>) -> bool {
     code.parse::<u32>().is_ok_and(|sqlite| matches!(sqlite & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
+/// Of a code for which [`retry_later`] holds.
+fn outage_of(code: &str) -> Option<Outage> {
+    if code.len() == 5 {
+        return match code {
+            "25006" => Some(Outage::ReadOnly),
+            "53100" => Some(Outage::DiskFull),
+            "55P03" => None,
+            _ if code.starts_with("40") => None,
+            _ => Some(Outage::Away),
+        };
+    }
+    match code.parse::<u32>().map(|sqlite| sqlite & 0xff) {
+        Ok(8) => Some(Outage::ReadOnly),
+        Ok(13) => Some(Outage::DiskFull),
+        Ok(_) | Err(_) => Some(Outage::Away),
+    }
+}
+
 impl From<sea_orm::DbErr> for StoreError {
     fn from(error: sea_orm::DbErr) -> Self {
         use sea_orm::{DbErr, RuntimeErr, SqlErr};
@@ -115,5 +186,26 @@ mod tests {
             assert!(!retry_later(Some(code)), "{code}");
         }
         assert!(!retry_later(None));
+    }
+
+    #[test]
+    fn an_outage_is_told_from_a_lock_that_somebody_held() {
+        for (code, outage) in [
+            ("08006", Some(Outage::Away)),
+            ("57P01", Some(Outage::Away)),
+            ("25006", Some(Outage::ReadOnly)),
+            ("53100", Some(Outage::DiskFull)),
+            ("40P01", None),
+            ("55P03", None),
+            ("5", Some(Outage::Away)),
+            ("1032", Some(Outage::ReadOnly)),
+            ("13", Some(Outage::DiskFull)),
+            ("778", Some(Outage::Away)),
+        ] {
+            assert_eq!(outage_of(code), outage, "{code}");
+        }
+        assert_eq!(StoreError::Late.outage(), Some(Outage::Away));
+        assert_eq!(StoreError::Late.at_commit().outage(), Some(Outage::Away));
+        assert_eq!(StoreError::Taken("a key".into()).outage(), None);
     }
 }

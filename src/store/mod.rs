@@ -32,7 +32,6 @@ pub mod snapshot;
 pub mod tokens;
 pub mod verify;
 
-pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine};
-pub use dialect::Tx;
-pub use error::StoreError;
+pub use connect::{ConnectOptionsOf, ControlWork, Database, Engine, Tx, WriterConnection};
+pub use error::{Outage, StoreError};
 pub use search::PartnerFilter;

@@ -349,7 +349,7 @@ impl<'a> Play<'a> {
     async fn step(&mut self, step: Step) -> (Option<Code>, Option<Code>) {
         match step {
             Step::Click { t } => {
-                self.bench.intake.settle_click(self.bench.click(self.ids[t])).await.unwrap();
+                self.bench.intake.settle_kept_click(self.bench.click(self.ids[t])).await.unwrap();
                 self.model.click(t);
                 (None, None)
             }
@@ -407,14 +407,13 @@ impl<'a> Play<'a> {
     }
 
     async fn ends(&self) -> Vec<Vec<Known>> {
-        let mut tx = self.bench.database.begin_read().await.unwrap();
+        let (mut tx, _) = self.bench.database.begin_read().await.unwrap();
         let mut ends = Vec::new();
         for ids in &self.conversions {
             let mut found = batch::conversions_by_ids(&mut tx, ids, false).await.unwrap();
             found.sort_by_key(|one| ids.iter().position(|id| *id == one.id));
             ends.push(found.iter().map(known).collect());
         }
-        tx.roll_back().await.unwrap();
         ends
     }
 }

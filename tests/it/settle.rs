@@ -33,9 +33,8 @@ use crate::support::{desk, on_both_engines};
 
 /// As it is stored, without the names of what it belongs to.
 async fn stored(bench: &Bench, id: Option<ConversionId>) -> Conversion {
-    let mut tx = bench.database.begin_read().await.unwrap();
+    let (mut tx, _) = bench.database.begin_read().await.unwrap();
     let mut found = batch::conversions_by_ids(&mut tx, &[id.unwrap()], false).await.unwrap();
-    tx.roll_back().await.unwrap();
     found.pop().unwrap()
 }
 
@@ -93,7 +92,7 @@ on_both_engines! {
         let id = bench.mint();
         let answer = bench.expect(Door::Postback, &format!("transaction_id={id}"), Recorded).await;
         assert!(stored(&bench, answer.conversion).await.click_pending);
-        bench.intake.settle_click(bench.click(id)).await.unwrap();
+        bench.intake.settle_kept_click(bench.click(id)).await.unwrap();
         let filled = stored(&bench, answer.conversion).await;
         assert!(!filled.click_pending);
         assert_eq!(filled.sub_ids[0].as_deref(), Some("news"));
@@ -161,9 +160,8 @@ on_both_engines! {
             assert_eq!(answer.code, if n == 13 { Internal } else { Recorded }, "{n}");
             assert_eq!(answer.receipt, Some(receipts[n]));
         }
-        let mut tx = bench.database.begin_read().await.unwrap();
+        let (mut tx, _) = bench.database.begin_read().await.unwrap();
         assert_eq!(batch::existing_receipts(&mut tx, &receipts).await.unwrap().len(), 32);
-        tx.roll_back().await.unwrap();
         is_clean(&bench).await;
     }
 

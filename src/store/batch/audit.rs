@@ -3,7 +3,8 @@
 use super::columns::Of;
 use crate::domain::audit::AuditEvent;
 use crate::store::audit::changes_text;
-use crate::store::dialect::{Column, Rows, Tx};
+use crate::store::connect::Tx;
+use crate::store::dialect::{Column, Rows};
 use crate::store::error::StoreError;
 
 pub async fn insert_audit(tx: &mut Tx, events: &[AuditEvent]) -> Result<(), StoreError> {
@@ -17,7 +18,7 @@ pub async fn insert_audit(tx: &mut Tx, events: &[AuditEvent]) -> Result<(), Stor
         ("action", of.text(|e| &e.action)),
         ("subject", of.text(|e| &e.subject)),
         ("subject_label", of.text(|e| &e.subject_label)),
-        ("changes", Column::Text(changes.into_iter().map(Some).collect())),
+        ("changes", Column::Text(changes.iter().map(|changes| Some(changes.as_str())).collect())),
         ("address", of.text_or_null(|e| e.address.as_deref())),
         ("request_id", of.text(|e| &e.request_id)),
     ];

@@ -3,20 +3,29 @@
 use std::collections::HashMap;
 
 use super::columns::Of;
-use super::models;
+use super::{Repetition, models};
 use crate::domain::click::Click;
+use crate::domain::clock::Timestamp;
 use crate::domain::transaction_id::TransactionId;
 use crate::store::clicks::click;
-use crate::store::dialect::{Column, Rows, Tx};
+use crate::store::connect::Tx;
+use crate::store::dialect::{Column, Rows, Span};
 use crate::store::error::StoreError;
 
 const SUB_IDS: [&str; 6] = ["sub_id", "sub_id_2", "sub_id_3", "sub_id_4", "sub_id_5", "sub_id_6"];
 
 /// Inserts those that are not there, and says which were really inserted: only these count in figures.
-pub async fn insert_clicks(tx: &mut Tx, clicks: &[Click]) -> Result<Vec<TransactionId>, StoreError> {
+///
+/// # Errors
+/// `Taken` when rows that are new ([`Repetition::Never`]) are there already.
+pub async fn insert_clicks(
+    tx: &mut Tx,
+    clicks: &[&Click],
+    repetition: Repetition,
+) -> Result<Vec<TransactionId>, StoreError> {
     let of = Of(clicks);
     let mut columns = vec![
-        ("transaction_id", of.bytes(|c| Some(c.transaction_id.as_bytes()))),
+        ("transaction_id", of.bytes(|c| Some(c.transaction_id.as_bytes().as_slice()))),
         ("clicked_at", of.i64(|c| Some(c.clicked_at.as_millis()))),
         ("offer_id", of.i32(|c| Some(c.offer.number()))),
         ("publisher_id", of.i32(|c| Some(c.publisher.number()))),
@@ -32,6 +41,10 @@ pub async fn insert_clicks(tx: &mut Tx, clicks: &[Click]) -> Result<Vec<Transact
     for (index, name) in SUB_IDS.into_iter().enumerate() {
         columns.push((name, of.text_or_null(move |c| c.sub_ids[index].as_deref())));
     }
+    if repetition == Repetition::Never {
+        tx.insert(Rows { table: "click", columns, tail: "" }).await?;
+        return Ok(clicks.iter().map(|click| click.transaction_id).collect());
+    }
     let tail = "ON CONFLICT (transaction_id, clicked_at) DO NOTHING RETURNING transaction_id";
     let rows = tx.insert(Rows { table: "click", columns, tail }).await?;
     rows.iter()
@@ -42,13 +55,17 @@ pub async fn insert_clicks(tx: &mut Tx, clicks: &[Click]) -> Result<Vec<Transact
         .collect()
 }
 
-/// The clicks of these transactions, as far as they are there.
+/// The clicks of these transactions, as far as they are there. Each comes with the instant inside its id, so that
+/// PostgreSQL looks into no partition of another day than theirs.
 pub async fn find_clicks(
     tx: &mut Tx,
-    transactions: &[TransactionId],
+    transactions: &[(TransactionId, Timestamp)],
 ) -> Result<HashMap<TransactionId, Click>, StoreError> {
-    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().to_vec())).collect());
-    let rows = tx.select_by("SELECT * FROM click WHERE transaction_id IN", wanted, "", "").await?;
+    let ids = Column::Bytes(transactions.iter().map(|(id, _)| Some(id.as_bytes().as_slice())).collect());
+    let instants = transactions.iter().map(|(_, at)| at.as_millis());
+    let (Some(first), Some(last)) = (instants.clone().min(), instants.max()) else { return Ok(HashMap::new()) };
+    let days = Span { column: "clicked_at", first, last };
+    let rows = tx.select_within("SELECT * FROM click WHERE transaction_id IN", ids, days).await?;
     let clicks = models(&rows)?.into_iter().map(click);
     clicks.map(|click| click.map(|click| (click.transaction_id, click))).collect()
 }

@@ -10,8 +10,9 @@ use crate::domain::conversion_key::ConversionKey;
 use crate::domain::ids::{ChangeId, ConversionId, OfferId, ReceiptId, TokenId};
 use crate::domain::money::{Currency, Micros};
 use crate::domain::transaction_id::TransactionId;
+use crate::store::connect::Tx;
 use crate::store::conversions::conversion;
-use crate::store::dialect::{Column, Rows, Tx};
+use crate::store::dialect::{Column, Rows};
 use crate::store::error::StoreError;
 
 /// A rejection that waits for its conversion.
@@ -42,14 +43,14 @@ pub async fn conversions_by_transactions(
     tx: &mut Tx,
     transactions: &[TransactionId],
 ) -> Result<Vec<ConversionId>, StoreError> {
-    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().to_vec())).collect());
+    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().as_slice())).collect());
     let rows = tx.select_by("SELECT id FROM conversion WHERE transaction_id IN", wanted, "", "").await?;
     rows.iter().map(|row| Ok(ConversionId::from_uuid(row.try_get::<Uuid>("", "id")?))).collect()
 }
 
 /// The conversions of these transactions that were recorded before their click was there.
 pub async fn awaiting_click(tx: &mut Tx, transactions: &[TransactionId]) -> Result<Vec<ConversionId>, StoreError> {
-    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().to_vec())).collect());
+    let wanted = Column::Bytes(transactions.iter().map(|id| Some(id.as_bytes().as_slice())).collect());
     let head = "SELECT id FROM conversion WHERE click_pending AND transaction_id IN";
     let rows = tx.select_by(head, wanted, "", "").await?;
     rows.iter().map(|row| Ok(ConversionId::from_uuid(row.try_get::<Uuid>("", "id")?))).collect()
@@ -61,13 +62,13 @@ pub async fn has_change(tx: &mut Tx, id: ChangeId) -> Result<bool, StoreError> {
     Ok(!tx.select_by("SELECT id FROM conversion_change WHERE id IN", wanted, "", "").await?.is_empty())
 }
 
-pub async fn insert_conversions(tx: &mut Tx, conversions: &[Conversion]) -> Result<(), StoreError> {
+pub async fn insert_conversions(tx: &mut Tx, conversions: &[&Conversion]) -> Result<(), StoreError> {
     tx.insert(Rows { table: "conversion", columns: columns(conversions), tail: "" }).await?;
     Ok(())
 }
 
 /// Writes what can change of conversions that this transaction has locked.
-pub async fn update_conversions(tx: &mut Tx, conversions: &[Conversion]) -> Result<(), StoreError> {
+pub async fn update_conversions(tx: &mut Tx, conversions: &[&Conversion]) -> Result<(), StoreError> {
     tx.insert(Rows { table: "conversion", columns: columns(conversions), tail: UPDATE }).await?;
     Ok(())
 }
@@ -96,7 +97,7 @@ const SUB_IDS: [&str; 6] = ["sub_id", "sub_id_2", "sub_id_3", "sub_id_4", "sub_i
 const ADV_SUB_IDS: [&str; 6] =
     ["adv_sub_id", "adv_sub_id_2", "adv_sub_id_3", "adv_sub_id_4", "adv_sub_id_5", "adv_sub_id_6"];
 
-fn columns(conversions: &[Conversion]) -> Vec<(&'static str, Column)> {
+fn columns<'a>(conversions: &'a [&'a Conversion]) -> Vec<(&'static str, Column<'a>)> {
     let of = Of(conversions);
     let mut columns = identity_columns(&of);
     columns.extend(status_columns(&of));
@@ -112,7 +113,7 @@ fn columns(conversions: &[Conversion]) -> Vec<(&'static str, Column)> {
     columns
 }
 
-fn identity_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
+fn identity_columns<'a>(of: &Of<'a, &'a Conversion>) -> Vec<(&'static str, Column<'a>)> {
     vec![
         ("id", of.uuid(|c| Some(c.id.uuid()))),
         ("transaction_id", of.bytes(|c| Some(c.transaction_id.as_bytes()))),
@@ -129,7 +130,7 @@ fn identity_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
     ]
 }
 
-fn status_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
+fn status_columns<'a>(of: &Of<'a, &'a Conversion>) -> Vec<(&'static str, Column<'a>)> {
     vec![
         ("status", of.text(|c| c.status.as_str())),
         ("pending_reason", of.text_or_null(|c| c.pending_reason.map(|reason| reason.as_str()))),
@@ -139,7 +140,7 @@ fn status_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
     ]
 }
 
-fn visitor_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
+fn visitor_columns<'a>(of: &Of<'a, &'a Conversion>) -> Vec<(&'static str, Column<'a>)> {
     vec![
         ("session_time_seconds", of.i32(|c| c.session_time_seconds)),
         ("conversion_ip", of.text_or_null(|c| c.conversion_ip.as_ref().map(|ip| ip.network.as_str()))),
@@ -151,7 +152,7 @@ fn visitor_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
     ]
 }
 
-fn money_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
+fn money_columns<'a>(of: &Of<'a, &'a Conversion>) -> Vec<(&'static str, Column<'a>)> {
     vec![
         ("currency", of.text(|c| c.money.currency.as_str())),
         ("revenue_micros", of.i64(|c| c.money.revenue.map(Micros::as_i64))),
@@ -163,7 +164,7 @@ fn money_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
     ]
 }
 
-fn time_columns(of: &Of<'_, Conversion>) -> Vec<(&'static str, Column)> {
+fn time_columns<'a>(of: &Of<'a, &'a Conversion>) -> Vec<(&'static str, Column<'a>)> {
     vec![
         ("confirmed_at", of.i64(|c| c.confirmed_at.map(Timestamp::as_millis))),
         ("clicked_at", of.i64(|c| c.clicked_at.map(Timestamp::as_millis))),
@@ -214,7 +215,7 @@ pub async fn insert_extras(tx: &mut Tx, extras: &[Extra]) -> Result<(), StoreErr
 
 /// The rejections that wait on these keys.
 pub async fn parked_by_keys(tx: &mut Tx, keys: &[ConversionKey]) -> Result<Vec<ParkedRejection>, StoreError> {
-    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes().to_vec())).collect());
+    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes())).collect());
     let rows = tx.select_by("SELECT * FROM parked_rejection WHERE key IN", wanted, "", "").await?;
     models(&rows)?.into_iter().map(parked).collect()
 }
@@ -257,7 +258,7 @@ pub async fn upsert_parked(tx: &mut Tx, parked: &[ParkedRejection]) -> Result<()
 }
 
 pub async fn delete_parked(tx: &mut Tx, keys: &[ConversionKey]) -> Result<(), StoreError> {
-    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes().to_vec())).collect());
+    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes())).collect());
     tx.select_by("DELETE FROM parked_rejection WHERE key IN", wanted, "", "").await?;
     Ok(())
 }

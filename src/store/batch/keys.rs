@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::domain::conversion_key::ConversionKey;
 use crate::domain::ids::ConversionId;
-use crate::store::dialect::{Column, Rows, Tx};
+use crate::store::connect::Tx;
+use crate::store::dialect::{Column, Rows};
 use crate::store::error::StoreError;
 
 /// A key and who owns it; nobody while a rejection is parked on it.
@@ -25,7 +26,7 @@ pub async fn find_keys(
     keys: &[ConversionKey],
     lock: bool,
 ) -> Result<HashMap<ConversionKey, Option<ConversionId>>, StoreError> {
-    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes().to_vec())).collect());
+    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes())).collect());
     let lock = if lock { "FOR UPDATE" } else { "" };
     let head = "SELECT key, conversion_id FROM conversion_key WHERE key IN";
     let rows = tx.select_by(head, wanted, "ORDER BY key", lock).await?;
@@ -46,7 +47,7 @@ pub async fn assign_keys(tx: &mut Tx, owners: &[KeyOwner]) -> Result<(), StoreEr
 
 /// Takes back keys that this transaction claimed and nobody needs.
 pub async fn release_keys(tx: &mut Tx, keys: &[ConversionKey]) -> Result<(), StoreError> {
-    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes().to_vec())).collect());
+    let wanted = Column::Bytes(keys.iter().map(|key| Some(key.as_bytes())).collect());
     tx.select_by("DELETE FROM conversion_key WHERE key IN", wanted, "", "").await?;
     Ok(())
 }
@@ -57,7 +58,7 @@ pub async fn highest_repeat(
     low: &ConversionKey,
     high: &ConversionKey,
 ) -> Result<Option<KeyOwner>, StoreError> {
-    let bound = |key: &ConversionKey| Column::Bytes(vec![Some(key.as_bytes().to_vec())]);
+    let bound = |key| Column::Bytes(vec![Some(ConversionKey::as_bytes(key))]);
     let sql = "SELECT key, conversion_id FROM conversion_key WHERE key >= $1 AND key <= $2 ORDER BY key DESC LIMIT 1";
     let rows = tx.run(sql, vec![bound(low), bound(high)]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -65,11 +66,11 @@ pub async fn highest_repeat(
     Ok(Some((ConversionKey::from_bytes(row.try_get("", "key")?), owner.map(ConversionId::from_uuid))))
 }
 
-fn rows(owners: &[KeyOwner], tail: &'static str) -> Rows {
+fn rows<'a>(owners: &'a [KeyOwner], tail: &'static str) -> Rows<'a> {
     Rows {
         table: "conversion_key",
         columns: vec![
-            ("key", Column::Bytes(owners.iter().map(|(key, _)| Some(key.as_bytes().to_vec())).collect())),
+            ("key", Column::Bytes(owners.iter().map(|(key, _)| Some(key.as_bytes())).collect())),
             ("conversion_id", Column::Uuid(owners.iter().map(|(_, owner)| owner.map(ConversionId::uuid)).collect())),
         ],
         tail,

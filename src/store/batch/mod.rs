@@ -24,15 +24,17 @@ pub use receipts::{existing_receipts, insert_receipts};
 pub use rollups::{Bucket, add_figures};
 pub use tokens::mark_tokens_used;
 
-use super::dialect::Tx;
 use super::error::StoreError;
 use sea_orm::{FromQueryResult, QueryResult};
 
-/// What the database says the version of the control data is, inside this transaction.
-pub async fn config_version(tx: &mut Tx) -> Result<i64, StoreError> {
-    let rows = tx.run("SELECT version FROM config_version WHERE id = 1", Vec::new()).await?;
-    let row = rows.first().ok_or_else(|| StoreError::unreadable("config_version", "no row"))?;
-    Ok(row.try_get("", "version")?)
+/// Can a row with a key that was minted for it be there already? Then an insert has to look first, which costs
+/// PostgreSQL a second WAL record for each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repetition {
+    /// It was minted for this batch, which has not been tried before.
+    Never,
+    /// An earlier try may have committed it.
+    Possible,
 }
 
 fn models<M: FromQueryResult>(rows: &[QueryResult]) -> Result<Vec<M>, StoreError> {

@@ -4,14 +4,21 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::Repetition;
 use super::columns::Of;
 use crate::domain::ids::{ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
 use crate::domain::receipt::Receipt;
-use crate::store::dialect::{Column, Rows, Tx};
+use crate::store::connect::Tx;
+use crate::store::dialect::{Column, Rows};
 use crate::store::error::StoreError;
 use crate::store::receipts::warnings_text;
 
-pub async fn insert_receipts(tx: &mut Tx, receipts: &[Receipt]) -> Result<(), StoreError> {
+/// A receipt's id is minted once: one that is there already can only be the same, kept by an earlier try.
+///
+/// # Errors
+/// `Taken` when rows that are new ([`Repetition::Never`]) are there already.
+pub async fn insert_receipts(tx: &mut Tx, receipts: &[Receipt], repetition: Repetition) -> Result<(), StoreError> {
+    let warnings: Vec<String> = receipts.iter().map(|receipt| warnings_text(&receipt.warnings)).collect();
     let of = Of(receipts);
     let columns = vec![
         ("id", of.uuid(|r| Some(r.id.uuid()))),
@@ -39,11 +46,14 @@ pub async fn insert_receipts(tx: &mut Tx, receipts: &[Receipt]) -> Result<(), St
         ("transaction_id", of.bytes(|r| r.transaction_id.as_ref().map(|id| id.as_bytes().as_slice()))),
         ("conversion_id", of.uuid(|r| r.conversion.map(ConversionId::uuid))),
         ("status", of.text_or_null(|r| r.status.map(|status| status.as_str()))),
-        ("warnings", of.owned_text(|r| Some(warnings_text(&r.warnings)))),
+        ("warnings", Column::Text(warnings.iter().map(|lines| Some(lines.as_str())).collect())),
         ("request_id", of.text(|r| &r.request_id)),
     ];
-    // A receipt id is minted once: a second insert can only be the same receipt, after an unknown commit.
-    tx.insert(Rows { table: "receipt", columns, tail: "ON CONFLICT DO NOTHING" }).await?;
+    let tail = match repetition {
+        Repetition::Never => "",
+        Repetition::Possible => "ON CONFLICT DO NOTHING",
+    };
+    tx.insert(Rows { table: "receipt", columns, tail }).await?;
     Ok(())
 }
 

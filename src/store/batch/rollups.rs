@@ -7,7 +7,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::conversion::Figures;
 use crate::domain::ids::{OfferId, PublisherId};
 use crate::domain::money::Currency;
-use crate::store::dialect::{Rows, Tx};
+use crate::store::connect::Tx;
+use crate::store::dialect::Rows;
 use crate::store::error::StoreError;
 
 /// Where a figure counts. In the order of the table's key.

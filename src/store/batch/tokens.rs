@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::TokenId;
-use crate::store::dialect::{Column, Tx};
+use crate::store::connect::Tx;
+use crate::store::dialect::Column;
 use crate::store::error::StoreError;
 
 /// A token's mark is written at most once in this many milliseconds.
@@ -17,7 +18,7 @@ pub async fn mark_tokens_used(tx: &mut Tx, uses: &BTreeMap<TokenId, (Timestamp, 
             WHERE id = $3 AND (last_used_at IS NULL OR last_used_at <= $4)";
         let values = vec![
             Column::I64(vec![Some(at.as_millis())]),
-            Column::Text(vec![Some(network.clone())]),
+            Column::Text(vec![Some(network.as_str())]),
             Column::Uuid(vec![Some(token.uuid())]),
             Column::I64(vec![Some(at.as_millis().saturating_sub(MARK_MILLIS))]),
         ];

@@ -1,11 +1,13 @@
 //! A click: one visit through a tracking link. It owns a `transaction_id`.
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::Timestamp;
 use super::ids::{OfferId, PublisherId};
 use super::privacy::PrivateAddress;
 use super::transaction_id::TransactionId;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Click {
     pub transaction_id: TransactionId,
     /// The millisecond inside the id.

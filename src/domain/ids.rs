@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::clock::{Clock, Entropy, random_bytes};
@@ -15,7 +16,8 @@ pub const NUMBER_MAX: i32 = i32::MAX;
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "i32", into = "i32")]
         pub struct $name(i32);
 
         impl $name {
@@ -43,13 +45,28 @@ macro_rules! number_id {
                 write!(f, concat!($prefix, "_{}"), self.0)
             }
         }
+
+        impl From<$name> for i32 {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl TryFrom<i32> for $name {
+            type Error = &'static str;
+
+            fn try_from(number: i32) -> Result<Self, Self::Error> {
+                Self::new(number).ok_or("not a number from 1")
+            }
+        }
     };
 }
 
 macro_rules! time_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $name(Uuid);
 
         impl $name {
@@ -79,6 +96,20 @@ macro_rules! time_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, concat!($prefix, "_{}"), self.0.as_simple())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::parse(&text).ok_or(concat!("not an id that begins with ", $prefix))
             }
         }
     };

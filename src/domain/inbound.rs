@@ -15,7 +15,8 @@ use std::net::IpAddr;
 
 use percent_encoding::percent_decode;
 use secrecy::SecretString;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::code::Code;
@@ -35,7 +36,8 @@ pub const EXTRA_CHARACTERS_MAX: usize = 200;
 pub const RECEIVED_CHARACTERS_MAX: usize = 64;
 
 /// Which door a request came through. Decides the aliases and the class of some parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Door {
     Click,
     Postback,
@@ -272,16 +274,20 @@ pub struct Problem {
 }
 
 /// An identity parameter: absent, usable, or wrong in a way that refuses the request where it matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Slot<T> {
     #[default]
     Absent,
     Value(T),
+    /// Cannot be written down: it keeps what is refused out of the spool.
+    #[serde(skip)]
     Bad(Problem),
 }
 
 /// A money parameter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AmountSlot {
     #[default]
     Absent,
@@ -291,7 +297,8 @@ pub enum AmountSlot {
 }
 
 /// The currency on the wire.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CurrencySlot {
     #[default]
     Absent,
@@ -311,7 +318,7 @@ pub enum SecureSlot {
 }
 
 /// Something that was mended or ignored on the way, said in the answer and on the receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     pub code: WarningCode,
     /// The parameter as the sender named it, at most 64 characters; empty where none is meant.
@@ -323,8 +330,8 @@ pub struct Warning {
 macro_rules! warnings {
     ($($name:ident = $text:literal, $message:literal;)*) => {
         /// The closed list of warnings.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum WarningCode { $($name,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum WarningCode { $(#[serde(rename = $text)] $name,)* }
 
         impl WarningCode {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
@@ -369,10 +376,16 @@ warnings! {
 }
 
 /// A request as it reads. Nothing here has been judged.
+///
+/// As it is written down it holds no secret and nobody in clear: what is skipped here stands in its private form in
+/// the `Hit`, or means nothing at the doors whose requests are written down.
+#[derive(Serialize, Deserialize)]
 pub struct Inbound {
     pub door: Door,
     /// The first thing that keeps the request from being read at all (check 1).
+    #[serde(skip)]
     pub unreadable: Option<Problem>,
+    #[serde(skip)]
     pub secure: SecureSlot,
     /// At most 64 characters, neither unsealed nor checked.
     pub transaction_id: Slot<String>,
@@ -395,20 +408,24 @@ pub struct Inbound {
     pub adv_sub_ids: [Option<String>; 6],
     /// Seconds from click to conversion, as the advertiser measured it.
     pub session_time_seconds: Option<i32>,
+    #[serde(skip)]
     pub conversion_ip: Option<IpAddr>,
     pub user_agent: Option<String>,
     /// In clear: `privacy` makes its stored forms, and nothing else may keep it.
+    #[serde(skip)]
     pub user_email: Option<String>,
     pub device_id: Option<String>,
     /// `new_rejected_reason` or `reason`.
     pub rejected_reason: Option<String>,
     pub third_party_rejected_reason: Option<String>,
     /// The MAC of a test link, on the click door.
+    #[serde(skip)]
     pub test: Option<String>,
     pub dry_run: bool,
     /// `format=text`.
     pub text_answer: bool,
     /// Parameters that are not ours, at most 20, names and values at most 200 characters.
+    #[serde(skip)]
     pub extras: Vec<(String, String)>,
     pub warnings: Vec<Warning>,
 }

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 const MICROS_PER_UNIT: i64 = 1_000_000;
 const MICROS_PER_UNIT_U64: u64 = MICROS_PER_UNIT.unsigned_abs();
 /// Digits before the point in the grammar of amounts.
@@ -15,7 +17,7 @@ const DECIMALS_MAX: usize = 18;
 const DECIMALS_KEPT: usize = 6;
 
 /// A sum in millionths of a currency unit. Signed, because figures move by differences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Micros(i64);
 
 impl Micros {
@@ -56,7 +58,8 @@ impl fmt::Display for Micros {
 }
 
 /// An ISO 4217 code, in upper case.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
 
 impl Currency {
@@ -77,6 +80,20 @@ impl Currency {
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not an ISO 4217 code")
     }
 }
 

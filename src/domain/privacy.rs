@@ -10,11 +10,13 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::keyring::Keyring;
 
 /// Keyed BLAKE3 of a personal value, cut to 16 bytes: equal for equal people, useless without the key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PersonalHash([u8; 16]);
 
 impl PersonalHash {
@@ -44,6 +46,22 @@ impl PersonalHash {
     }
 }
 
+impl From<PersonalHash> for String {
+    fn from(hash: PersonalHash) -> Self {
+        hash.to_hex()
+    }
+}
+
+impl TryFrom<String> for PersonalHash {
+    type Error = &'static str;
+
+    fn try_from(hex: String) -> Result<Self, Self::Error> {
+        let plain = hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let value = if plain { u128::from_str_radix(&hex, 16).ok() } else { None };
+        value.map(|value| Self(value.to_be_bytes())).ok_or("not 32 hexadecimal characters")
+    }
+}
+
 impl fmt::Debug for PersonalHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PersonalHash(..)")
@@ -51,7 +69,7 @@ impl fmt::Debug for PersonalHash {
 }
 
 /// An address as it is kept: its network for people, its hash to find it again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrivateAddress {
     /// `203.0.113.0/24` or `2001:db8:1::/48`.
     pub network: String,
@@ -65,7 +83,7 @@ impl PrivateAddress {
 }
 
 /// An e-mail as it is kept: masked for people, its hash to find it again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrivateEmail {
     pub masked: String,
     pub hash: PersonalHash,

@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
 use super::code::Code;
@@ -19,14 +21,16 @@ use super::status::Status;
 use super::transaction_id::TransactionId;
 
 /// How a request reached us, apart from its parameters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Arrival {
     pub at: Timestamp,
     pub method: String,
     /// The `Host` header, at most 255 characters.
     pub host: String,
     pub path: String,
-    /// The sender's own address, after `trusted_proxies`.
+    /// The sender's own address, after `trusted_proxies`. In memory only: what is written down is a
+    /// [`PrivateAddress`], and an arrival that was read back has `0.0.0.0` here, which no list admits.
+    #[serde(skip, default = "nobodys_address")]
     pub address: IpAddr,
     pub user_agent: Option<String>,
     /// Origin of the `Referer` header, for clicks.
@@ -34,6 +38,10 @@ pub struct Arrival {
     /// A bot or a preview by its user agent, for clicks.
     pub is_bot: bool,
     pub request_id: String,
+}
+
+fn nobodys_address() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,11 @@
 //!
 //! Status is the fold of the history: nothing sets it but an appended change that this table allows.
 
+use serde::{Deserialize, Serialize};
+
 /// Of a conversion only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     Pending,
     Approved,

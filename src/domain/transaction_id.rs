@@ -22,6 +22,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::clock::{Entropy, Timestamp, random_bytes};
@@ -81,7 +82,8 @@ impl Kind {
 }
 
 /// An id of our form. It has been decoded, not unsealed: anybody can make one of these.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct TransactionId([u8; BYTES]);
 
 impl TransactionId {
@@ -140,6 +142,20 @@ impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text: [u8; CHARACTERS] = crockford::encode(&self.0);
         f.pad(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl From<TransactionId> for String {
+    fn from(id: TransactionId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for TransactionId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).map_err(|_| "not a transaction id")
     }
 }
 

@@ -486,7 +486,7 @@ async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database
     })
 }
 
-async fn assert_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+pub(super) async fn assert_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);

@@ -29,6 +29,7 @@ mod search;
 pub mod sessions;
 pub mod settings;
 pub mod snapshot;
+pub mod spool;
 pub mod tokens;
 pub mod verify;
 

@@ -6,6 +6,8 @@
 //! The first failing check decides, and nothing about a request is told before its token is verified.
 //! To add a check: a variant of [`Check`], its place in [`Door::checks`], the line below, a test.
 
+use serde::{Deserialize, Serialize};
+
 use super::code::Code;
 use super::ids::{OfferId, PublisherId, ReceiptId, TokenId};
 use super::inbound::{Inbound, Problem, Warning, WarningCode};
@@ -34,7 +36,7 @@ pub use judge::{Facts, Judgement, Ruling, Standing, judge};
 pub use moves::{MoveRuling, rule_move};
 
 /// One tracking request, read and about to be judged.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Hit {
     pub inbound: Inbound,
     pub arrival: Arrival,

@@ -20,6 +20,7 @@ mod retention;
 mod server;
 mod session;
 mod sources;
+mod spool;
 mod tokens;
 mod values;
 
@@ -35,6 +36,7 @@ pub use retention::RetentionConfig;
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use sources::Sources;
+pub use spool::SpoolConfig;
 pub use tokens::TokensConfig;
 
 use problems::Problems;
@@ -53,6 +55,7 @@ pub struct Config {
     pub keys_file: PathBuf,
     pub tokens: TokensConfig,
     pub intake: IntakeConfig,
+    pub spool: SpoolConfig,
     pub session: SessionConfig,
     pub limits: LimitsConfig,
     pub dns: DnsConfig,
@@ -82,6 +85,7 @@ impl Config {
         let keys: Option<KeysSettings> = layers.value("keys", &mut problems);
         let tokens: Option<TokensConfig> = layers.value("tokens", &mut problems);
         let intake: Option<IntakeConfig> = layers.value("intake", &mut problems);
+        let spool: Option<spool::SpoolSettings> = layers.value("spool", &mut problems);
         let session: Option<SessionConfig> = layers.value("session", &mut problems);
         let limits: Option<LimitsConfig> = layers.value("limits", &mut problems);
         let dns: Option<DnsConfig> = layers.value("dns", &mut problems);
@@ -92,6 +96,7 @@ impl Config {
             (Some(data_dir), Some(settings)) => settings.resolve(data_dir, &mut problems),
             (None, _) | (_, None) => None,
         };
+        let spool = data_dir.as_ref().zip(spool).map(|(data_dir, settings)| settings.resolve(data_dir, &mut problems));
         check(server.as_ref(), |s| s.check(&mut problems));
         check(tokens.as_ref(), |s| s.check(&mut problems));
         check(intake.as_ref(), |s| s.check(database.as_ref().map(|d| d.engine), &mut problems));
@@ -113,6 +118,7 @@ impl Config {
                 keys_file,
                 tokens: tokens?,
                 intake: intake?,
+                spool: spool?,
                 session: session?,
                 limits: limits?,
                 dns: dns?,

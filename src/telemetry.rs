@@ -86,6 +86,20 @@ pub mod metric {
     pub const UNKNOWN_COMMITS: &str = "roundtrip_unknown_commits_total";
     /// Counter: items that the database refused alone.
     pub const FAILED_ITEMS: &str = "roundtrip_failed_items_total";
+    /// Counter, by `kind`: clicks and pixels that were synced to the spool.
+    pub const SPOOL_KEPT: &str = "roundtrip_spool_kept_total";
+    /// Counter, by `why`: those that it did not take.
+    pub const SPOOL_REFUSED: &str = "roundtrip_spool_refused_total";
+    /// Counter: synced transactions of the spool.
+    pub const SPOOL_COMMITS: &str = "roundtrip_spool_commits_total";
+    /// Counter: rows of the spool that could not be read and were set aside.
+    pub const SPOOL_UNREADABLE: &str = "roundtrip_spool_unreadable_total";
+    /// Gauge: items that wait in the spool.
+    pub const SPOOL_ITEMS: &str = "roundtrip_spool_items";
+    /// Gauge: bytes of those items.
+    pub const SPOOL_BYTES: &str = "roundtrip_spool_bytes";
+    /// Gauge: seconds since the first of them was kept; 0 when none waits.
+    pub const SPOOL_OLDEST_SECONDS: &str = "roundtrip_spool_oldest_seconds";
 }
 
 /// Libraries that handle requests or statements: more than a warning of theirs could show what is in them.
@@ -191,6 +205,13 @@ fn describe() {
     metrics::describe_counter!(metric::BATCH_ITEMS, "Items in those batches");
     metrics::describe_counter!(metric::UNKNOWN_COMMITS, "Commits whose outcome had to be read back");
     metrics::describe_counter!(metric::FAILED_ITEMS, "Items that the database refused alone");
+    metrics::describe_counter!(metric::SPOOL_KEPT, "Clicks and pixels that were synced to the spool");
+    metrics::describe_counter!(metric::SPOOL_REFUSED, "Clicks and pixels that the spool did not take");
+    metrics::describe_counter!(metric::SPOOL_COMMITS, "Synced transactions of the spool");
+    metrics::describe_counter!(metric::SPOOL_UNREADABLE, "Rows of the spool that were set aside");
+    metrics::describe_gauge!(metric::SPOOL_ITEMS, "Items that wait in the spool");
+    metrics::describe_gauge!(metric::SPOOL_BYTES, "Bytes of the items that wait in the spool");
+    metrics::describe_gauge!(metric::SPOOL_OLDEST_SECONDS, "Seconds since the first item of the spool was kept");
 }
 
 /// Makes the ids by which a log line, an audit entry and an `INTERNAL` error are brought together.

@@ -23,6 +23,7 @@ fn the_defaults_are_the_embedded_mode_on_loopback() {
     assert_eq!(config.database.engine, Engine::Sqlite);
     assert_eq!(config.database.url.expose_secret(), "sqlite://data/roundtrip.db");
     assert_eq!(config.keys_file, PathBuf::from("data/keys.toml"));
+    assert_eq!(config.spool.file, PathBuf::from("data/spool.db"));
     assert!(config.server.bind_address.ip().is_loopback() && config.server.internal_bind_address.ip().is_loopback());
     assert_eq!(config.server.public_host(), "localhost");
     assert_eq!(config.server.header_timeout.as_secs(), 5);

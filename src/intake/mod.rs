@@ -29,11 +29,13 @@ mod breaker;
 mod item;
 mod queue;
 mod settle;
+mod spool;
 mod world;
 mod writer;
 
 pub use item::{ChangeOutcome, OperatorChange, Rehearsed, Unsettled};
 pub use queue::QueueLimits;
+pub use spool::{NotKept, Spool, SpoolOptions, SpoolState, SpoolTask, Spooled, Waiting};
 
 use breaker::Breaker;
 use item::{Item, Origin, Settled};

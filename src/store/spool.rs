@@ -49,7 +49,7 @@ const CORRUPT: u32 = 11;
 const NOT_A_DATABASE: u32 = 26;
 
 /// The place of a row in the order. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpoolId(i64);
 
 impl fmt::Display for SpoolId {
@@ -84,6 +84,17 @@ pub struct Content {
     pub oldest_at: Option<Timestamp>,
     /// Rows that were set aside; they are in no other figure.
     pub unreadable: u64,
+}
+
+impl Content {
+    /// Follows a removal. Without a first row there is none at all, whatever was counted: another process may have had
+    /// its hand in the file.
+    pub fn lower(&mut self, removed: &Removed) {
+        let left = |now: u64, out: u64| if removed.oldest_at.is_some() { now.saturating_sub(out) } else { 0 };
+        self.items = left(self.items, removed.items);
+        self.bytes = left(self.bytes, removed.bytes);
+        self.oldest_at = removed.oldest_at;
+    }
 }
 
 /// What a removal took out, and what is the first now.
@@ -237,7 +248,11 @@ impl SpoolFile {
             (VERSION, _) => &[],
             (newer, _) if newer > VERSION => {
                 let what = format!("a newer version of this server made it (schema {newer}, known is {VERSION})");
-                return Err(unfit(&self.path, &what, "Start the newer version again, so that it settles what is in it"));
+                return Err(unfit(
+                    &self.path,
+                    &what,
+                    "Start the newer version again, so that it settles what is in it",
+                ));
             }
             (_, _) => return Err(unfit(&self.path, &"it is another database", CURE_OTHER_FILE)),
         };
@@ -289,7 +304,8 @@ fn pools(path: &Path) -> (SqlitePool, SqlitePool) {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    let pool = || SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).acquire_timeout(BUSY_TIMEOUT * 5);
+    let pool =
+        || SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).acquire_timeout(BUSY_TIMEOUT * 5);
     let write = pool().max_lifetime(None).idle_timeout(None).connect_lazy_with(base.clone().create_if_missing(true));
     (write, pool().connect_lazy_with(base.read_only(true)))
 }

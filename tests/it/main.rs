@@ -31,6 +31,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod settle;
+mod spool;
 mod tokens;
 mod two_servers;
 mod unknown_commit;

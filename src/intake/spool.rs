@@ -40,7 +40,7 @@ const BATCH_ITEMS_MAX: usize = 512;
 pub struct SpoolOptions {
     pub file: PathBuf,
     pub items_max: u64,
-    /// Of the payloads; the file is larger by about a tenth.
+    /// Of the payloads; the file is larger by about a fifth.
     pub bytes_max: u64,
 }
 

@@ -78,7 +78,7 @@ pub struct SpoolRow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     pub items: u64,
-    /// Of the payloads; the file is larger by about a tenth.
+    /// Of the payloads; the file is larger by about a fifth.
     pub bytes: u64,
     /// When the first of them was kept.
     pub oldest_at: Option<Timestamp>,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -192,6 +193,15 @@ async fn many_visitors_at_once_share_few_commits() {
         kept.keep_click(number).await.unwrap();
     }
     assert_eq!(kept.spool.state().commits, state.commits + 5, "whoever is alone waits for nobody");
+}
+
+#[tokio::test]
+async fn a_visitor_who_hangs_up_is_kept_all_the_same() {
+    let kept = Kept::roomy().await;
+    assert_eq!(kept.keep_click(1).now_or_never(), None, "he is gone before the commit");
+    kept.keep_click(2).await.unwrap();
+    assert_eq!(kept.numbers().await, [1, 2]);
+    assert_eq!(kept.spool.state().items, 2);
 }
 
 #[tokio::test]

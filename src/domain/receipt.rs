@@ -29,7 +29,7 @@ pub struct Arrival {
     pub host: String,
     pub path: String,
     /// The sender's own address, after `trusted_proxies`. In memory only: what is written down is a
-    /// [`PrivateAddress`], and an arrival that was read back has `0.0.0.0` here, which no list admits.
+    /// [`PrivateAddress`]. An arrival that was read back has `0.0.0.0` here; only a pixel's is, which asks for none.
     #[serde(skip, default = "nobodys_address")]
     pub address: IpAddr,
     pub user_agent: Option<String>,

@@ -38,7 +38,7 @@ use crate::http::graphql::GraphqlDoor;
 use crate::http::health::Health;
 use crate::http::router;
 use crate::http::state::{HttpState, Visitors};
-use crate::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits, WriterTask};
+use crate::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits, Spool, SpoolOptions, SpoolTask, WriterTask};
 use crate::store::{ConnectOptionsOf, Database, StoreError};
 use crate::telemetry::{Metrics, RequestIds, TelemetryProblem, field};
 
@@ -85,6 +85,7 @@ pub struct Server {
     internal: TcpListener,
     addresses: (SocketAddr, SocketAddr),
     writers: Vec<WriterTask>,
+    spool: (Spool, SpoolTask),
     limits: Limits,
     drain: Duration,
     receipt_days: u32,
@@ -103,7 +104,8 @@ impl Server {
     ) -> Result<Self, StartProblem> {
         let (public, public_address) = bind(config.server.bind_address).await?;
         let (internal, internal_address) = bind(config.server.internal_bind_address).await?;
-        let (app, writers) = assemble(config, clock, entropy).await?;
+        let (spool, spool_task) = Spool::open(&spool_options(config), Arc::clone(&clock)).await?;
+        let (app, writers) = assemble(config, clock, entropy, Some(spool.clone())).await?;
         // The partitions of today must be there before the first click.
         pass(&app.database, app.clock.now(), config.retention.receipt_days).await?;
         let state = Arc::new(http_state(config, Arc::new(app))?);
@@ -113,6 +115,7 @@ impl Server {
             internal,
             addresses: (public_address, internal_address),
             writers,
+            spool: (spool, spool_task),
             limits: limits(config),
             drain: config.server.drain_timeout,
             receipt_days: config.retention.receipt_days,
@@ -140,10 +143,12 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunProblem> {
         let mut writers: JoinSet<()> = self.writers.into_iter().map(on_its_own_thread).collect();
         let (stopping, stopped) = watch::channel(false);
+        let (spool, spooling) = self.spool;
+        let mut spooling = JoinSet::from_iter([spooling]);
         let mut background = JoinSet::new();
         background.spawn(until(stopped.clone(), keep_fresh(self.state.app.clone())));
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
-        background.spawn(until(stopped.clone(), keep_watch(self.state.app.clone())));
+        background.spawn(until(stopped.clone(), look_after_intake(self.state.app.clone())));
         background.spawn(until(stopped.clone(), retention(self.state.app.clone(), self.receipt_days)));
         background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
 
@@ -160,19 +165,28 @@ impl Server {
         let public = router::public(Arc::clone(&self.state));
         let drained = serve(self.public, public, self.limits, stop, connections_part).await;
         let unsettled = settle(&self.state, &mut writers, self.drain / SETTLING_PART).await;
+        // What visitors were promised is written; the rest of the end is short, also when the database is away.
+        spool.close();
+        in_time(async { while spooling.join_next().await.is_some() {} }).await;
 
         // Nobody is left who would want to know that it ended.
         let _ = stopping.send(true);
-        let all_ended = async { while background.join_next().await.is_some() {} };
-        if timeout(Duration::from_secs(1), all_ended).await.is_err() {
-            background.shutdown().await;
-        }
-        self.state.app.database.close().await;
+        in_time(async { while background.join_next().await.is_some() {} }).await;
+        background.shutdown().await;
+        in_time(spool.end()).await;
+        in_time(self.state.app.database.close()).await;
         match failed {
             Some(reason) => Err(RunProblem::Writer(reason.unwrap_or_else(|| "without a word".to_owned()))),
             None if drained.cut == 0 && unsettled == 0 => Ok(()),
             None => Err(RunProblem::NotDrained { cut: drained.cut, writers: unsettled }),
         }
+    }
+}
+
+/// One step of the end: a second is enough, or it never is.
+async fn in_time(step: impl Future<Output = ()>) {
+    if timeout(Duration::from_secs(1), step).await.is_err() {
+        tracing::warn!("a step of the end did not end");
     }
 }
 
@@ -196,8 +210,8 @@ async fn on_its_own_thread(writer: WriterTask) {
     }
 }
 
-async fn keep_watch(app: Arc<App>) {
-    app.intake.keep_watch().await;
+async fn look_after_intake(app: Arc<App>) {
+    tokio::join!(app.intake.keep_watch(), app.intake.drain(), app.intake.complete_late());
 }
 
 /// The application alone, for commands that change control data and end: nothing listens, and nothing is settled.
@@ -205,7 +219,7 @@ async fn keep_watch(app: Arc<App>) {
 /// # Errors
 /// See [`StartProblem`].
 pub async fn open(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Arc<App>, StartProblem> {
-    let (app, _writers) = assemble(config, clock, entropy).await?;
+    let (app, _writers) = assemble(config, clock, entropy, None).await?;
     Ok(Arc::new(app))
 }
 
@@ -214,6 +228,7 @@ async fn assemble(
     config: &Config,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    spool: Option<Spool>,
 ) -> Result<(App, Vec<WriterTask>), StartProblem> {
     let keys = keys::open(config, entropy.as_ref())?;
     if keys.created {
@@ -229,6 +244,7 @@ async fn assemble(
         minter: Arc::new(Minter::new(entropy.as_ref())),
         clock,
         entropy,
+        spool,
     };
     put_together(config, parts, identity(config, &keys.sessions)?)
 }
@@ -350,7 +366,13 @@ fn intake_options(config: &Config) -> IntakeOptions {
         batch_items_max: intake.batch_items_max,
         writers: intake.writers,
         answer_deadline: intake.answer_deadline,
+        visitor_patience: intake.visitor_patience,
     }
+}
+
+fn spool_options(config: &Config) -> SpoolOptions {
+    let spool = &config.spool;
+    SpoolOptions { file: spool.file.clone(), items_max: spool.items_max, bytes_max: spool.bytes_max }
 }
 
 fn app_options(config: &Config) -> AppOptions {

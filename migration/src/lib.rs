@@ -8,12 +8,13 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 mod m0001_round_trip;
+mod m0002_late_clicks;
 
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_round_trip::Migration)]
+        vec![Box::new(m0001_round_trip::Migration), Box::new(m0002_late_clicks::Migration)]
     }
 }

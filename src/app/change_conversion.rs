@@ -149,7 +149,7 @@ type Outcome1<T> = Result<Result<T, UserError>, AppError>;
 
 fn unsettled(unsettled: Unsettled) -> AppError {
     match unsettled {
-        Unsettled::Full | Unsettled::Late | Unsettled::Away => AppError::Busy,
+        Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Spooled => AppError::Busy,
         // The writer has logged why.
         Unsettled::Internal => AppError::Internal("the change could not be written".to_owned()),
     }

@@ -139,7 +139,7 @@ fn arrival(app: &App, pasted: Pasted, address: IpAddr) -> Arrival {
 
 fn unsettled(unsettled: Unsettled) -> AppError {
     match unsettled {
-        Unsettled::Full | Unsettled::Late | Unsettled::Away => AppError::Busy,
+        Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Spooled => AppError::Busy,
         Unsettled::Internal => AppError::Internal("the checks could not be run".to_owned()),
     }
 }

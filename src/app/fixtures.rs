@@ -76,6 +76,7 @@ pub(crate) async fn test_app() -> (App, Folder) {
         clock: Arc::new(StoppedClock),
         minter: Arc::new(Minter::new(&*entropy)),
         entropy,
+        spool: None,
     };
     let app = App {
         database,
@@ -114,8 +115,10 @@ fn intake(parts: IntakeParts) -> Intake {
     let queues =
         QueueLimits { conversion_items_max: 64, click_items_max: 64, receipt_items_max: 64, bytes_max: 1 << 20 };
     let answer_deadline = Duration::from_secs(5);
-    let (intake, writers) =
-        Intake::new(parts, IntakeOptions { queues, batch_items_max: 64, writers: 1, answer_deadline });
+    let (intake, writers) = Intake::new(
+        parts,
+        IntakeOptions { queues, batch_items_max: 64, writers: 1, answer_deadline, visitor_patience: answer_deadline },
+    );
     for writer in writers {
         #[expect(clippy::disallowed_methods, reason = "the runtime of the test ends it")]
         tokio::spawn(writer);

@@ -12,6 +12,8 @@ use super::App;
 /// A database that takes longer is not one that a postback could be settled on.
 const PING_PATIENCE: Duration = Duration::from_secs(1);
 
+pub use crate::intake::SpoolState;
+
 /// Why work cannot be taken: `database` (it does not answer), `read_only`, `disk_full`; none when it can.
 pub async fn hindrance(app: &App) -> Option<&'static str> {
     if let Some(outage) = app.intake.outage() {

@@ -21,6 +21,7 @@ use crate::domain::screening::{Check, ClickAdmission, Hit, Known, Refusal, admit
 use crate::domain::snapshot::Snapshot;
 use crate::domain::test_link;
 use crate::domain::transaction_id::{Kind, TransactionId};
+use crate::intake::Unsettled;
 use crate::telemetry::metric;
 
 /// Where the visitor goes.
@@ -177,8 +178,12 @@ fn destination(offer: &Offer, values: &MacroValues<'_>) -> Result<String, Destin
 
 async fn record(app: &App, click: Click) {
     match app.intake.settle_click(click).await {
-        Ok(()) => metrics::counter!(metric::TRACKING_DURABLE, "door" => Door::Click.as_str()).increment(1),
-        Err(_) => metrics::counter!(metric::CLICKS_UNSETTLED).increment(1),
+        Ok(()) | Err(Unsettled::Spooled) => {
+            metrics::counter!(metric::TRACKING_DURABLE, "door" => Door::Click.as_str()).increment(1)
+        }
+        Err(Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Internal) => {
+            metrics::counter!(metric::CLICKS_UNSETTLED).increment(1);
+        }
     }
 }
 

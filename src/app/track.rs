@@ -34,6 +34,8 @@ pub struct Tracked {
     pub answer: Answer,
     /// Beside `try_again` and `rate_limited`.
     pub retry_after_seconds: Option<u64>,
+    /// A pixel that is kept, and judged when the database takes it.
+    pub spooled: bool,
 }
 
 /// Judges one request and records what it says. The answer is durable when it says `ok`.
@@ -125,7 +127,7 @@ async fn settle(app: &App, hit: Hit) -> Tracked {
     match app.intake.settle(hit).await {
         Ok(answer) => {
             metrics::counter!(metric::TRACKING_DURABLE, "door" => door.as_str()).increment(1);
-            Tracked { answer, retry_after_seconds: None }
+            Tracked { answer, retry_after_seconds: None, spooled: false }
         }
         Err(unsettled) => without_outcome(app, door, unsettled),
     }
@@ -136,16 +138,22 @@ fn without_outcome(app: &App, door: Door, unsettled: Unsettled) -> Tracked {
         Unsettled::Full | Unsettled::Late | Unsettled::Away => {
             let [draw] = random_bytes(app.entropy.as_ref());
             let seconds = u64::from(draw) % RETRY_AFTER_SECONDS_MAX + 1;
-            Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: Some(seconds) }
+            Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: Some(seconds), spooled: false }
+        }
+        Unsettled::Spooled => {
+            metrics::counter!(metric::TRACKING_DURABLE, "door" => door.as_str()).increment(1);
+            Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: None, spooled: true }
         }
         // The writer has logged why.
-        Unsettled::Internal => Tracked { answer: Answer::bare(door, Code::Internal), retry_after_seconds: None },
+        Unsettled::Internal => {
+            Tracked { answer: Answer::bare(door, Code::Internal), retry_after_seconds: None, spooled: false }
+        }
     }
 }
 
 fn refuse(app: &App, hit: &Hit, known: &Known, refusal: Refusal, begun: Instant) -> Tracked {
     app.intake.offer_receipt(Receipt::refused(hit, known, &refusal, microseconds_since(begun)));
-    Tracked { answer: Answer::bare(hit.inbound.door, refusal.code), retry_after_seconds: None }
+    Tracked { answer: Answer::bare(hit.inbound.door, refusal.code), retry_after_seconds: None, spooled: false }
 }
 
 /// Counted always, its receipt kept once in a while: a flood must not fill the disk.
@@ -160,7 +168,7 @@ fn refuse_flood(app: &App, hit: &Hit, limited: Limited, begun: Instant) -> Track
 
 fn rate_limited(door: Door, limited: Limited) -> Tracked {
     let answer = Answer::bare(door, Code::RateLimited);
-    Tracked { answer, retry_after_seconds: Some(limited.retry_after_seconds) }
+    Tracked { answer, retry_after_seconds: Some(limited.retry_after_seconds), spooled: false }
 }
 
 /// The same judgement on the same data, with nothing written but a mark on the token. Without a token there is
@@ -168,7 +176,7 @@ fn rate_limited(door: Door, limited: Limited) -> Tracked {
 async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
     let door = hit.inbound.door;
     let Some(token) = token else {
-        return Tracked { answer: Answer::bare(door, Code::MissingSecure), retry_after_seconds: None };
+        return Tracked { answer: Answer::bare(door, Code::MissingSecure), retry_after_seconds: None, spooled: false };
     };
     if let Err(limited) = app.limits.dry_run(token) {
         return rate_limited(door, limited);
@@ -189,7 +197,7 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
         rehearsal: Some(Rehearsal { would_be: would.code, checks: rehearsed.checks }),
         ..Answer::bare(door, Code::DryRun)
     };
-    Tracked { answer, retry_after_seconds: None }
+    Tracked { answer, retry_after_seconds: None, spooled: false }
 }
 
 /// The rehearsal is told whether or not its mark could be written.

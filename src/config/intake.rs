@@ -25,6 +25,9 @@ pub struct IntakeConfig {
     /// From the arrival of a request to its 503.
     #[serde(rename = "answer_deadline_ms", deserialize_with = "millis")]
     pub answer_deadline: Duration,
+    /// How long a visitor waits beside the time that a batch takes, while none is done with.
+    #[serde(rename = "visitor_patience_ms", deserialize_with = "millis")]
+    pub visitor_patience: Duration,
 }
 
 impl IntakeConfig {
@@ -36,6 +39,7 @@ impl IntakeConfig {
         problems.bounds("intake.receipt_items_max", self.receipt_items_max as u128, 16, 1_000_000);
         problems.bounds("intake.queue_bytes_max", self.queue_bytes_max as u128, 1 << 20, 1 << 32);
         problems.bounds("intake.answer_deadline_ms", self.answer_deadline.as_millis(), 100, 60_000);
+        problems.bounds("intake.visitor_patience_ms", self.visitor_patience.as_millis(), 1, 60_000);
         if engine == Some(Engine::Sqlite) && self.writers > 1 {
             problems.push("intake.writers: SQLite has one write lock, so one writer");
         }

@@ -155,7 +155,7 @@ impl Form {
 
 /// The response of a door that answers in words. `route` is the pattern, for the log.
 pub(crate) fn respond(tracked: &Tracked, form: Form, route: &'static str) -> Response {
-    let Tracked { answer, retry_after_seconds } = tracked;
+    let Tracked { answer, retry_after_seconds, spooled: _ } = tracked;
     let status = status_of(answer.code, answer.door, answer.lenient);
     let (media, body) = match form {
         Form::Json => ("application/json", answer.to_json()),
@@ -185,7 +185,7 @@ pub(crate) fn respond(tracked: &Tracked, form: Form, route: &'static str) -> Res
 
 /// A refusal that no judgement was needed for.
 pub(crate) fn refuse(door: Door, code: Code, headers: &HeaderMap, route: &'static str) -> Response {
-    let tracked = Tracked { answer: Answer::bare(door, code), retry_after_seconds: None };
+    let tracked = Tracked { answer: Answer::bare(door, code), retry_after_seconds: None, spooled: false };
     respond(&tracked, Form::wanted(headers, false), route)
 }
 

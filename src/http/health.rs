@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::{mark_private, with_status};
 use super::state::HttpState;
-use crate::app::readiness::hindrance;
+use crate::app::readiness::{SpoolState, hindrance};
 use crate::telemetry::metric;
 
 /// The database is asked at most this often, however many ask us.
@@ -57,11 +57,30 @@ pub(crate) async fn readyz(State(state): State<Arc<HttpState>>) -> Response {
     if state.health.draining.load(Ordering::Relaxed) {
         said(503, r#"{"ok":false,"reason":"draining"}"#)
     } else {
-        match state.health.hindrance(&state).await {
-            None => said(200, r#"{"ok":true}"#),
-            Some(reason) => said(503, format!(r#"{{"ok":false,"reason":"{reason}"}}"#)),
-        }
+        let reason = state.health.hindrance(&state).await;
+        said(if reason.is_none() { 200 } else { 503 }, readiness(&state, reason).to_string())
     }
+}
+
+/// What can be taken, and what waits in the spool.
+fn readiness(state: &HttpState, reason: Option<&'static str>) -> serde_json::Value {
+    let mut told = serde_json::json!({"ok": reason.is_none()});
+    if let Some(reason) = reason {
+        told["reason"] = reason.into();
+    }
+    if let Some(spool) = state.app.intake.spool() {
+        told["spool"] = serde_json::json!({
+            "items": spool.items,
+            "bytes": spool.bytes,
+            "oldest_seconds": oldest_seconds(&spool),
+            "errors": spool.errors,
+        });
+    }
+    told
+}
+
+fn oldest_seconds(spool: &SpoolState) -> i64 {
+    spool.oldest_age_millis.map_or(0, |millis| millis / 1000)
 }
 
 /// The Prometheus text format.
@@ -69,6 +88,13 @@ pub(crate) async fn metrics(State(state): State<Arc<HttpState>>) -> Response {
     for (class, depth) in ["conversions", "clicks", "receipts"].into_iter().zip(state.app.intake.depths()) {
         let depth = u32::try_from(depth).unwrap_or(u32::MAX);
         metrics::gauge!(metric::INTAKE_DEPTH, "class" => class).set(f64::from(depth));
+    }
+    if let Some(spool) = state.app.intake.spool() {
+        // Far below the numbers that a gauge cannot hold.
+        let gauge = |value: u64| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+        metrics::gauge!(metric::SPOOL_ITEMS).set(gauge(spool.items));
+        metrics::gauge!(metric::SPOOL_BYTES).set(gauge(spool.bytes));
+        metrics::gauge!(metric::SPOOL_OLDEST_SECONDS).set(gauge(u64::try_from(oldest_seconds(&spool)).unwrap_or(0)));
     }
     let mut response = with_status(200, state.metrics.render());
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -75,6 +75,9 @@ pub enum Unsettled {
     Late,
     #[error("the database is away")]
     Away,
+    /// Kept, synced, in the spool: it is settled when the database takes it. Of clicks and pixels only.
+    #[error("kept in the spool until the database takes it")]
+    Spooled,
     /// The database refuses this item alone: our fault.
     #[error("the database refuses this item")]
     Internal,

@@ -26,6 +26,7 @@ use crate::store::{Database, Outage};
 use crate::telemetry::metric;
 
 mod breaker;
+mod drain;
 mod item;
 mod queue;
 mod settle;
@@ -51,6 +52,8 @@ pub struct IntakeParts {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub minter: Arc<Minter>,
+    /// None where nothing comes in through a door: commands that change control data and end.
+    pub spool: Option<Spool>,
 }
 
 /// How intake behaves.
@@ -63,6 +66,8 @@ pub struct IntakeOptions {
     pub writers: usize,
     /// From the arrival of an item to [`Unsettled::Late`].
     pub answer_deadline: Duration,
+    /// How long a visitor waits beside the time that a batch takes, while none is done with.
+    pub visitor_patience: Duration,
 }
 
 /// The way in. Cheap to clone.
@@ -71,7 +76,9 @@ pub struct Intake {
     bench: Arc<Bench>,
     queues: Arc<Queues>,
     breaker: Arc<Breaker>,
+    spool: Option<Spool>,
     answer_deadline: Duration,
+    visitor_patience: Duration,
 }
 
 /// The writers' work, to be run as tasks by whoever starts the server; each ends once [`Intake::close`] was called and
@@ -104,19 +111,26 @@ impl Intake {
             task
         });
         let writers = writers.collect();
-        (Self { bench, queues, breaker, answer_deadline: options.answer_deadline }, writers)
+        let IntakeOptions { answer_deadline, visitor_patience, .. } = options;
+        (Self { bench, queues, breaker, spool: parts.spool, answer_deadline, visitor_patience }, writers)
     }
 
-    /// Postback, clickless, pixel, rejection, status: judged, committed, and then answered.
+    /// Postback, clickless, pixel, rejection, status: judged, committed, and then answered. A pixel that the database
+    /// does not take in time goes to the spool.
     ///
     /// # Errors
     /// No outcome is known; what is in the queue may still commit, and a retry of it is a duplicate.
     pub async fn settle(&self, hit: Hit) -> Result<Answer, Unsettled> {
-        let class = match hit.inbound.door {
-            Door::Pixel | Door::Click => Class::Clicks,
-            Door::Postback | Door::Clickless | Door::Rejection | Door::Status => Class::Conversions,
+        let hit = Arc::new(hit);
+        let settled = match hit.inbound.door {
+            Door::Pixel | Door::Click => {
+                self.settle_or_spool(Item::Hit(Arc::clone(&hit)), || Spooled::Pixel(Arc::clone(&hit))).await?
+            }
+            Door::Postback | Door::Clickless | Door::Rejection | Door::Status => {
+                self.send(Class::Conversions, Item::Hit(hit), Origin::Door).await?
+            }
         };
-        match self.send(class, Item::Hit(Arc::new(hit)), Origin::Door).await? {
+        match settled {
             Settled::Answer(answer) => Ok(*answer),
             Settled::Changed(_) | Settled::Stored => Err(Unsettled::Internal),
         }
@@ -125,9 +139,10 @@ impl Intake {
     /// A click whose id nobody has been told yet: durable once this returns.
     ///
     /// # Errors
-    /// As for [`Intake::settle`].
+    /// As for [`Intake::settle`]; after [`Unsettled::Spooled`] it is durable too, in the spool.
     pub async fn settle_click(&self, click: Click) -> Result<(), Unsettled> {
-        self.send(Class::Clicks, Item::Click(Arc::new(click)), Origin::Door).await.map(|_| ())
+        let click = Arc::new(click);
+        self.settle_or_spool(Item::Click(Arc::clone(&click)), || Spooled::Click(Arc::clone(&click))).await.map(|_| ())
     }
 
     /// A click that was kept elsewhere, so that its id may be known and its row be there: it counts once, and
@@ -195,17 +210,50 @@ impl Intake {
     }
 
     async fn send(&self, class: Class, item: Item, origin: Origin) -> Result<Settled, Unsettled> {
+        let answer = self.push(class, item, origin)?;
+        timeout(self.answer_deadline, answer).await.map_or(Err(Unsettled::Late), answered)
+    }
+
+    /// For whom a visitor waits: not longer than the database gets on, and what it does not take is spooled.
+    async fn settle_or_spool(&self, item: Item, spooled: impl FnOnce() -> Spooled) -> Result<Settled, Unsettled> {
+        let unsettled = match self.settle_in_time(item).await {
+            // A row that the database refuses now it refuses later.
+            settled @ (Ok(_) | Err(Unsettled::Internal)) => return settled,
+            Err(unsettled) => unsettled,
+        };
+        match &self.spool {
+            Some(spool) if spool.keep(&spooled()).await.is_ok() => Err(Unsettled::Spooled),
+            Some(_) | None => Err(unsettled),
+        }
+    }
+
+    async fn settle_in_time(&self, item: Item) -> Result<Settled, Unsettled> {
+        let began = Instant::now();
+        let mut answer = self.push(Class::Clicks, item, Origin::Door)?;
+        loop {
+            let (batches, usual) = self.queues.progress();
+            match timeout(self.visitor_patience.saturating_add(usual), &mut answer).await {
+                Ok(answer) => return answered(answer),
+                Err(_) if self.queues.progress().0 != batches && began.elapsed() < self.answer_deadline => {}
+                Err(_late) => return Err(Unsettled::Late),
+            }
+        }
+    }
+
+    fn push(&self, class: Class, item: Item, origin: Origin) -> Result<Reply, Unsettled> {
         if self.breaker.is_open() {
             return Err(Unsettled::Away);
         }
         let (reply, answer) = oneshot::channel();
         let pending = Pending { item, origin, arrived: Instant::now(), reply: Some(reply) };
         self.queues.push(class, pending).map_err(|_| Unsettled::Full)?;
-        match timeout(self.answer_deadline, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            // The writer ended without an answer, which only a shutdown or a fault of ours can do.
-            Ok(Err(_)) => Err(Unsettled::Away),
-            Err(_late) => Err(Unsettled::Late),
-        }
+        Ok(answer)
     }
+}
+
+type Reply = oneshot::Receiver<Result<Settled, Unsettled>>;
+
+/// The writer ends without an answer only in a shutdown, or by a fault of ours.
+fn answered(answer: Result<Result<Settled, Unsettled>, oneshot::error::RecvError>) -> Result<Settled, Unsettled> {
+    answer.unwrap_or(Err(Unsettled::Away))
 }

@@ -262,7 +262,11 @@ impl Spool {
         }
     }
 
-    async fn set_aside(&self, unreadable: &[(SpoolId, String)]) -> Result<(), StoreError> {
+    /// Moves rows that hold the others up, each with its reason; they are tried again at the next start.
+    ///
+    /// # Errors
+    /// The file cannot be written to.
+    pub(super) async fn set_aside(&self, unreadable: &[(SpoolId, String)]) -> Result<(), StoreError> {
         if unreadable.is_empty() {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 //! millisecond too, which the sealed id tells.
 
 use entity::click as row;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Statement};
 
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
@@ -37,6 +37,18 @@ pub async fn find_many(database: &Database, ids: &[(TransactionId, Timestamp)]) 
         .filter(row::Column::ClickedAt.is_in(times))
         .all(database.read())
         .await?;
+    rows.into_iter().map(click).collect()
+}
+
+/// Clicks that are there, of conversions recorded `since` then that still wait for theirs; the oldest first.
+pub async fn awaited_since(database: &Database, since: Timestamp, items_max: u64) -> Result<Vec<Click>, StoreError> {
+    const SQL: &str = "SELECT k.* FROM conversion c \
+        JOIN click k ON k.transaction_id = c.transaction_id AND k.clicked_at = c.clicked_at \
+        WHERE c.click_pending AND c.recorded_at >= $1 ORDER BY c.recorded_at LIMIT $2";
+    let backend = database.read().get_database_backend();
+    let items_max = i64::try_from(items_max).unwrap_or(i64::MAX);
+    let statement = Statement::from_sql_and_values(backend, SQL, [since.as_millis().into(), items_max.into()]);
+    let rows = row::Entity::find().from_raw_sql(statement).all(database.read()).await?;
     rows.into_iter().map(click).collect()
 }
 

@@ -9,8 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use crate::app::track::track;
-use crate::domain::answer::Answer;
+use crate::app::track::{Tracked, track};
 use crate::domain::code::Verdict;
 use crate::domain::ids::OfferId;
 use crate::domain::inbound::{Door, Inbound, Slot};
@@ -32,7 +31,7 @@ pub(crate) async fn pixel(State(state): State<Arc<HttpState>>, request: Request)
     let request = TrackingRequest::read(request, state.body_timeout).await;
     let (parts, mut inbound, arrival) = request.at(Door::Pixel, &state);
     take_cookie(&mut inbound, &parts.headers);
-    respond(&track(&state.app, inbound, arrival).await.answer)
+    respond(&track(&state.app, inbound, arrival).await)
 }
 
 pub(crate) async fn refuse_method(request: Request) -> Response {
@@ -56,8 +55,10 @@ fn cookie(headers: &HeaderMap, offer: OfferId) -> Option<String> {
     Some(value.to_owned()).filter(|value| !value.is_empty())
 }
 
-fn respond(answer: &Answer) -> Response {
+fn respond(tracked: &Tracked) -> Response {
+    let answer = &tracked.answer;
     let result = match answer.code.verdict() {
+        Verdict::Refused | Verdict::Failed if tracked.spooled => "spooled",
         Verdict::Recorded => "recorded",
         Verdict::Duplicate | Verdict::NoChange => "duplicate",
         Verdict::Parked | Verdict::Refused | Verdict::Failed => "refused",
@@ -82,7 +83,15 @@ mod tests {
     #[test]
     fn the_picture_is_one_gif_of_43_bytes() {
         assert!(GIF.starts_with(b"GIF89a") && GIF.ends_with(b";"));
-        assert_eq!(respond(&Answer::bare(Door::Pixel, crate::domain::code::Code::TryAgain)).status(), 200);
+        let answer = crate::domain::answer::Answer::bare(Door::Pixel, crate::domain::code::Code::TryAgain);
+        let tracked = |spooled| Tracked { answer: answer.clone(), retry_after_seconds: None, spooled };
+        for (spooled, result) in [(false, "refused"), (true, "spooled")] {
+            let response = respond(&tracked(spooled));
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()["x-conversion-result"]),
+                (200, &HeaderValue::from_static(result))
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! A field that is added must have a default, or the version must rise: what was written before an update is read
 //! after it.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -21,11 +23,11 @@ const CLICK: &str = "click";
 const PIXEL: &str = "pixel";
 
 /// An item that may wait in the spool.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Spooled {
-    Click(Box<Click>),
+    Click(Arc<Click>),
     /// A request at the pixel's door, admitted.
-    Pixel(Box<Hit>),
+    Pixel(Arc<Hit>),
 }
 
 /// Why an item is not written down: a fault of ours.
@@ -99,8 +101,8 @@ pub(super) fn read(row: &SpoolRow) -> Result<Spooled, Unreadable> {
         return Err(Unreadable::Version(v));
     }
     match row.kind.as_str() {
-        CLICK => Ok(Spooled::Click(Box::new(item(&row.payload)?))),
-        PIXEL => Ok(Spooled::Pixel(Box::new(item(&row.payload)?))),
+        CLICK => Ok(Spooled::Click(Arc::new(item(&row.payload)?))),
+        PIXEL => Ok(Spooled::Pixel(Arc::new(item(&row.payload)?))),
         _ => Err(Unreadable::Kind),
     }
 }

@@ -51,7 +51,7 @@ fn text(item: &Spooled) -> String {
 }
 
 fn pixel(query: &str) -> Spooled {
-    Spooled::Pixel(Box::new(hit(Door::Pixel, query)))
+    Spooled::Pixel(Arc::new(hit(Door::Pixel, query)))
 }
 
 fn free_text() -> impl Strategy<Value = Option<String>> {
@@ -94,9 +94,9 @@ prop_compose! {
 proptest! {
     #[test]
     fn a_click_comes_back_as_it_was(click in click()) {
-        let written = write(&Spooled::Click(Box::new(click.clone()))).unwrap();
+        let written = write(&Spooled::Click(Arc::new(click.clone()))).unwrap();
         let Spooled::Click(back) = read(&row(written)).unwrap() else { panic!("no click") };
-        prop_assert_eq!(*back, click);
+        prop_assert_eq!(&*back, &click);
     }
 
     #[test]
@@ -137,13 +137,13 @@ fn only_a_pixel_with_an_id_that_reads_is_written() {
         assert!(matches!(write(&pixel(query)), Err(NoPayload::WouldBeRefused)), "{query}");
     }
     for door in Door::ALL.into_iter().filter(|door| *door != Door::Pixel) {
-        let other = Spooled::Pixel(Box::new(hit(door, &format!("transaction_id={ID}"))));
+        let other = Spooled::Pixel(Arc::new(hit(door, &format!("transaction_id={ID}"))));
         assert!(matches!(write(&other), Err(NoPayload::WouldBeRefused)), "{door:?}");
     }
     let mut unreadable = hit(Door::Pixel, &format!("transaction_id={ID}"));
     unreadable.inbound.unreadable = hit(Door::Postback, &"a=1&".repeat(65)).inbound.unreadable;
     assert!(unreadable.inbound.unreadable.is_some());
-    assert!(matches!(write(&Spooled::Pixel(Box::new(unreadable))), Err(NoPayload::WouldBeRefused)));
+    assert!(matches!(write(&Spooled::Pixel(Arc::new(unreadable))), Err(NoPayload::WouldBeRefused)));
 }
 
 /// A value that cannot be used has no form on paper, so it can only be an error.
@@ -152,7 +152,7 @@ fn a_bad_identity_is_never_written_as_an_absent_one() {
     let mut hit = hit(Door::Pixel, &format!("transaction_id={ID}"));
     hit.inbound.order_id = self::hit(Door::Postback, "order_id={order}").inbound.order_id;
     assert!(matches!(hit.inbound.order_id, Slot::Bad(_)));
-    assert!(matches!(write(&Spooled::Pixel(Box::new(hit))), Err(NoPayload::Json(_))));
+    assert!(matches!(write(&Spooled::Pixel(Arc::new(hit))), Err(NoPayload::Json(_))));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod every_code;
 mod faults;
 mod model;
 mod never_twice;
+mod outage;
 mod pixel;
 mod postback;
 mod reads;

@@ -7,13 +7,13 @@ use roundtrip::domain::inbound::Door;
 use roundtrip::store::{Database, Engine};
 
 use crate::support::bench::{Bench, fresh_options, options};
-use crate::support::cutter::{Cut, Cutter};
+use crate::support::proxy::{Cut, Proxy};
 use secrecy::ExposeSecret;
 
-/// A bench whose every connection goes through the cutter.
-async fn bench() -> (Bench, Cutter) {
+/// A bench whose every connection goes through the proxy.
+async fn bench() -> (Bench, Proxy) {
     let (mut through, _) = fresh_options(Engine::Postgres);
-    let (cutter, url) = Cutter::before(through.url.expose_secret());
+    let (proxy, url) = Proxy::before(through.url.expose_secret());
     through.url = url.into();
     let database = Database::connect(&through).await.unwrap();
     database.migrate().await.unwrap();
@@ -22,21 +22,21 @@ async fn bench() -> (Bench, Cutter) {
         #[expect(clippy::disallowed_methods, reason = "a test's writers end with its runtime")]
         tokio::spawn(task);
     }
-    (bench, cutter)
+    (bench, proxy)
 }
 
 async fn a_cut_changes_nothing(at: Cut) {
-    let (bench, cutter) = bench().await;
+    let (bench, proxy) = bench().await;
     for round in 0..3 {
         let query = format!("transaction_id={}&order_id={round}", bench.mint());
-        cutter.cut(at);
+        proxy.cut(at);
         let first = bench.expect(Door::Postback, &query, Recorded).await;
-        assert!(cutter.has_cut(), "no commit came by");
+        assert!(proxy.has_cut(), "no commit came by");
         let again = bench.expect(Door::Postback, &query, Duplicate).await;
         assert_eq!(first.conversion, again.conversion);
-        cutter.cut(at);
+        proxy.cut(at);
         bench.intake.settle_click(bench.click(bench.mint())).await.unwrap();
-        assert!(cutter.has_cut(), "no commit came by");
+        assert!(proxy.has_cut(), "no commit came by");
     }
     let report = verify(&bench.database).await.unwrap();
     assert!(report.is_clean(), "{report}");

@@ -34,7 +34,9 @@ use tokio::task::JoinHandle;
 use super::bench::{OFFER, PUBLISHER, offer_id, publisher_id, snapshot};
 use super::chance::{ManualClock, SeededEntropy};
 use super::desk::done;
+use super::outage::Shaky;
 use super::postgres;
+use super::proxy::Proxy;
 
 /// A verified tracking domain of every standard server.
 pub(crate) const TRACKING_HOST: &str = "pixel.test";
@@ -65,25 +67,50 @@ impl TestServer {
 
     /// As [`Self::start`], with more settings, in TOML.
     pub(crate) async fn start_with(engine: Engine, settings: &str) -> Self {
-        let mut server = Self::start_empty(engine, settings).await;
-        let plain = PlainToken::generate(TokenScope::Global, server.app.entropy.as_ref());
-        server.app.snapshot.store(Arc::new(snapshot(&plain, server.clock.now())));
-        server.secret = plain.reveal().to_owned();
-        server
+        Self::furnished(Self::start_empty(engine, settings).await)
+    }
+
+    fn furnished(mut self) -> Self {
+        let plain = PlainToken::generate(TokenScope::Global, self.app.entropy.as_ref());
+        self.app.snapshot.store(Arc::new(snapshot(&plain, self.clock.now())));
+        self.secret = plain.reveal().to_owned();
+        self
     }
 
     /// A server on a database with its schema and nothing else, for tests that make their own control data.
     pub(crate) async fn start_empty(engine: Engine, settings: &str) -> Self {
+        Self::start_on(&fresh_url(engine), settings).await
+    }
+
+    /// As [`Self::start_empty`], on the database of this URL; without one, on SQLite.
+    async fn start_on(url: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let entropy = Arc::new(SeededEntropy::new("server"));
-        let config = config(engine, folder.path(), settings);
+        let config = config(url, folder.path(), settings);
         write_keys(&config.keys_file, &entropy);
-        if engine == Engine::Postgres {
+        if config.database.engine == roundtrip::config::Engine::Postgres {
             let database = Database::connect(&connect_options(&config)).await.unwrap();
             database.migrate().await.unwrap();
             database.close().await;
         }
         Self::serve(config, Arc::new(ManualClock::new()), entropy, Some(folder)).await
+    }
+
+    /// As [`Self::start_with`], on a database that can be taken away.
+    pub(crate) async fn start_shaky(engine: Engine, settings: &str) -> (Self, Shaky) {
+        let (url, proxy) = match engine {
+            Engine::Sqlite => (String::new(), None),
+            Engine::Postgres => {
+                let (proxy, url) = Proxy::before(&postgres::fresh_database());
+                (url, Some(proxy))
+            }
+        };
+        let server = Self::furnished(Self::start_on(&url, settings).await);
+        let shaky = match proxy {
+            Some(proxy) => Shaky::wire(proxy),
+            None => Shaky::file(server.config.data_dir.join("roundtrip.db")),
+        };
+        (server, shaky)
     }
 
     /// A server on a database that holds the standard control data, made by the use cases themselves.
@@ -229,7 +256,7 @@ impl TestServer {
 
 /// Offer 42 of one advertiser, with clickless and pixels on; publisher 7; the domain `pixel.localhost`; and the secret of a
 /// global token that may do everything.
-async fn seed(app: &App) -> String {
+pub(crate) async fn seed(app: &App) -> String {
     let system = Principal::system();
     let partner = |name: &str| PartnerDraft { name: Some(name.into()), ..PartnerDraft::default() };
     let advertiser = done(create_advertiser(app, &system, &partner("Advertiser")).await);
@@ -277,25 +304,29 @@ pub(crate) fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> 
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
-fn config(engine: Engine, folder: &Path, settings: &str) -> Config {
-    let url = match engine {
+/// Empty for SQLite, which the data folder is for.
+fn fresh_url(engine: Engine) -> String {
+    match engine {
         Engine::Sqlite => String::new(),
         Engine::Postgres => postgres::fresh_database(),
-    };
+    }
+}
+
+fn config(url: &str, folder: &Path, settings: &str) -> Config {
     let text = format!("data_dir = \"{}\"\n{settings}\n", folder.display());
     let set = |name: &str, value: &str| (format!("ROUNDTRIP__{name}"), value.to_owned());
     let environment = vec![
         set("SERVER__BIND_ADDRESS", "127.0.0.1:0"),
         set("SERVER__INTERNAL_BIND_ADDRESS", "127.0.0.1:0"),
         set("SERVER__TRUSTED_PROXIES", "127.0.0.1"),
-        set("DATABASE__URL", &url),
+        set("DATABASE__URL", url),
         set("DNS__RESOLVERS", "127.0.0.1"),
     ];
     let sources = Sources { file: Some(("test.toml".to_owned(), text)), environment };
     Config::read(&sources).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn write_keys(file: &Path, entropy: &SeededEntropy) {
+pub(crate) fn write_keys(file: &Path, entropy: &SeededEntropy) {
     use std::io::Write;
     let text = keys::new_key_file(entropy).unwrap();
     let mut options = std::fs::OpenOptions::new();

@@ -1,0 +1,236 @@
+//! A proxy in front of PostgreSQL, in this process: what can happen to a wire, switched while bytes flow.
+//!
+//! It knows nothing of the protocol but the word `COMMIT`. What it holds back in a frost goes on in the thaw, also when
+//! its sender is gone: a server that was stopped finds the same bytes in its sockets when it goes on. Not a network:
+//! nothing is reordered, and no byte is changed.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+const SOCKET: &str = ".s.PGSQL.5432";
+
+/// What lasts until it is switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Nothing,
+    /// Every answer comes this much later.
+    Late(Duration),
+    /// Nothing passes, the sockets stay open.
+    Frozen,
+    /// Connections that are there are cut, new ones find nobody who listens.
+    Refused,
+}
+
+/// Where a connection is cut, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The server never hears of the next commit.
+    BeforeCommit,
+    /// The server has made the next commit, and the client does not learn of it.
+    BeforeAnswer,
+    /// So many more bytes are asked, on all connections together, and then the one that asks is gone.
+    Asked(usize),
+    /// The same for bytes that are answered.
+    Answered(usize),
+}
+
+/// Cheap to share; the folder of its socket goes with the last one.
+pub(crate) struct Proxy {
+    wire: Arc<Wire>,
+}
+
+struct Wire {
+    direct_url: String,
+    target: PathBuf,
+    fault: watch::Sender<Fault>,
+    /// How often everything that was connected stopped being answered.
+    half_closed: watch::Sender<usize>,
+    cut: Mutex<Option<Cut>>,
+    connected: AtomicUsize,
+    folder: TempDir,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Asked,
+    Answered,
+}
+
+/// This connection is over.
+struct Gone;
+
+impl Proxy {
+    /// Listens in front of the server of `url`, whose host is a percent-encoded folder; the URL of the proxy.
+    pub(crate) fn before(url: &str) -> (Self, String) {
+        let encoded = url.split_once('@').and_then(|(_, rest)| rest.rsplit_once('/')).unwrap().0;
+        let wire = Arc::new(Wire {
+            direct_url: url.to_owned(),
+            target: PathBuf::from(encoded.replace("%2F", "/")).join(SOCKET),
+            fault: watch::Sender::new(Fault::Nothing),
+            half_closed: watch::Sender::new(0),
+            cut: Mutex::default(),
+            connected: AtomicUsize::new(0),
+            // Not TMPDIR: the path of a socket has at most 107 bytes.
+            folder: tempfile::Builder::new().prefix("rt-px-").tempdir_in("/tmp").unwrap(),
+        });
+        let listener = UnixListener::bind(wire.socket()).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test's proxy ends with its runtime")]
+        tokio::spawn(accept(listener, Arc::clone(&wire)));
+        let host = wire.folder.path().display().to_string().replace('/', "%2F");
+        (Self { wire }, url.replace(encoded, &host))
+    }
+
+    /// Past the proxy.
+    pub(crate) fn direct_url(&self) -> &str {
+        &self.wire.direct_url
+    }
+
+    pub(crate) fn switch(&self, fault: Fault) {
+        self.wire.fault.send_replace(fault);
+    }
+
+    /// Cuts once, where this says.
+    pub(crate) fn cut(&self, at: Cut) {
+        *self.wire.cut.lock().unwrap() = Some(at);
+    }
+
+    /// Has the cut that was asked for been made?
+    pub(crate) fn has_cut(&self) -> bool {
+        self.wire.cut.lock().unwrap().is_none()
+    }
+
+    /// Whatever is connected now is told that no more answers come; what it asks is still passed on.
+    pub(crate) fn half_close(&self) {
+        self.wire.half_closed.send_modify(|count| *count += 1);
+    }
+
+    /// Connections that were made so far.
+    pub(crate) fn connected(&self) -> usize {
+        self.wire.connected.load(Ordering::SeqCst)
+    }
+}
+
+impl Wire {
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join(SOCKET)
+    }
+
+    /// Waits as the weather wants.
+    async fn hold(&self, way: Way) {
+        let mut fault = self.fault.subscribe();
+        loop {
+            let now = *fault.borrow_and_update();
+            match now {
+                Fault::Nothing | Fault::Refused => return,
+                Fault::Late(by) if way == Way::Answered => return sleep(by).await,
+                Fault::Late(_) => return,
+                // An error means that the proxy is gone, and this connection soon with it.
+                Fault::Frozen => drop(fault.changed().await),
+            }
+        }
+    }
+
+    /// How many of these bytes pass, and whether the connection is over then. `deaf`: its next answer is not heard.
+    fn judge(&self, way: Way, bytes: &[u8], deaf: &AtomicBool) -> (usize, bool) {
+        if way == Way::Answered && deaf.load(Ordering::SeqCst) {
+            return (0, true);
+        }
+        let is_commit = way == Way::Asked && bytes.windows(6).any(|word| word == b"COMMIT");
+        let mut cut = self.cut.lock().unwrap();
+        let (left, over) = match (*cut, way) {
+            (Some(Cut::BeforeCommit), Way::Asked) if is_commit => (None, Some(0)),
+            (Some(Cut::BeforeAnswer), Way::Asked) if is_commit => {
+                deaf.store(true, Ordering::SeqCst);
+                (None, None)
+            }
+            (Some(Cut::Asked(left)), Way::Asked) if left <= bytes.len() => (None, Some(left)),
+            (Some(Cut::Answered(left)), Way::Answered) if left <= bytes.len() => (None, Some(left)),
+            (Some(Cut::Asked(left)), Way::Asked) => (Some(Cut::Asked(left - bytes.len())), None),
+            (Some(Cut::Answered(left)), Way::Answered) => (Some(Cut::Answered(left - bytes.len())), None),
+            (other, Way::Asked | Way::Answered) => (other, None),
+        };
+        *cut = left;
+        (over.unwrap_or(bytes.len()), over.is_some())
+    }
+}
+
+async fn accept(mut listener: UnixListener, wire: Arc<Wire>) {
+    let mut fault = wire.fault.subscribe();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((client, _)) = accepted else { return };
+                wire.connected.fetch_add(1, Ordering::SeqCst);
+                #[expect(clippy::disallowed_methods, reason = "a test's proxy ends with its runtime")]
+                tokio::spawn(connection(client, Arc::clone(&wire)));
+                continue;
+            }
+            _ = fault.wait_for(|fault| *fault == Fault::Refused) => {}
+        }
+        // The socket's file stays, so that whoever connects is refused.
+        drop(listener);
+        if fault.wait_for(|fault| *fault != Fault::Refused).await.is_err() {
+            return;
+        }
+        let _ = std::fs::remove_file(wire.socket());
+        listener = UnixListener::bind(wire.socket()).unwrap();
+    }
+}
+
+async fn connection(client: UnixStream, wire: Arc<Wire>) {
+    let Ok(server) = UnixStream::connect(&wire.target as &Path).await else { return };
+    let ((asking, answers), (answering, asks)) = (client.into_split(), server.into_split());
+    let deaf = AtomicBool::new(false);
+    let mut fault = wire.fault.subscribe();
+    let both = async {
+        tokio::try_join!(pass(Way::Asked, asking, asks, &wire, &deaf), answer(answering, answers, &wire, &deaf))
+    };
+    tokio::select! {
+        _over = both => {}
+        _refused = fault.wait_for(|fault| *fault == Fault::Refused) => {}
+    }
+}
+
+/// Passes answers on until they end, or until nobody shall hear them any more.
+async fn answer(from: OwnedReadHalf, to: OwnedWriteHalf, wire: &Wire, deaf: &AtomicBool) -> Result<(), Gone> {
+    let mut half_closed = wire.half_closed.subscribe();
+    tokio::select! {
+        passed = pass(Way::Answered, from, to, wire, deaf) => passed,
+        // Dropping its half says that nothing more comes.
+        _ = half_closed.changed() => Ok(()),
+    }
+}
+
+async fn pass(
+    way: Way,
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    wire: &Wire,
+    deaf: &AtomicBool,
+) -> Result<(), Gone> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut buffer).await.unwrap_or(0);
+        wire.hold(way).await;
+        if count == 0 {
+            // The other way may still have something to say.
+            let _gone = to.shutdown().await;
+            return Ok(());
+        }
+        let (passed, over) = wire.judge(way, &buffer[..count], deaf);
+        // Who is gone hears nothing, and what it asked before is passed on all the same.
+        let _gone = to.write_all(&buffer[..passed]).await;
+        if over {
+            return Err(Gone);
+        }
+    }
+}

@@ -436,7 +436,7 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
     let read = SqlitePoolOptions::new()
         .max_connections(options.read_connections)
         .test_before_acquire(false)
-        .acquire_timeout(options.statement_timeout)
+        .acquire_timeout(options.acquire_timeout)
         .connect_lazy_with(base.clone().read_only(true));
     Ok(Database {
         engine: Engine::Sqlite,

@@ -1,8 +1,17 @@
 //! What senders and visitors are told when there is no outcome.
 
-use roundtrip::store::Engine;
+use std::time::Duration;
 
+use futures_util::future::join_all;
+use roundtrip::app::verify::verify;
+use roundtrip::domain::code::Verdict;
+use roundtrip::store::Engine;
+use tokio::time::sleep;
+
+use crate::settle::refuse;
+use crate::support::databases::tamper;
 use crate::support::on_both_engines;
+use crate::support::outage::readiness;
 use crate::support::server::{TestServer, header, told};
 
 on_both_engines! {
@@ -29,7 +38,7 @@ on_both_engines! {
         let pixel = server.get_on_domain(&format!("/pixel.gif?transaction_id={id}")).await;
         assert_eq!((pixel.status().as_u16(), header(&pixel, "x-conversion-result")), (200, Some("refused")));
         assert_eq!(server.get("/livez").await.status(), 200);
-        assert_eq!(told(server.get("/readyz").await).await, (503, serde_json::json!({"ok": false, "reason": "database"})));
+        assert_eq!(readiness(&server).await, (503, Some("database".to_owned())));
     }
 
     async fn a_token_that_cannot_be_looked_up_is_not_refused_for_good(engine: Engine) {
@@ -37,5 +46,32 @@ on_both_engines! {
         server.app.database.close().await;
         let path = format!("/postback?transaction_id={}&secure=perhaps-made-elsewhere", server.mint());
         assert_eq!(told(server.get(&path).await).await.1["code"], "try_again");
+    }
+
+    async fn a_row_that_the_database_refuses_is_our_fault_and_costs_its_batch_mates_nothing(engine: Engine) {
+        let (server, mut shaky) = TestServer::start_shaky(engine, "").await;
+        tamper(&server.app.database, refuse(engine)).await;
+        shaky.freeze().await;
+        let order = |n| if n == 13 { "poison" } else { "fine" };
+        let path = |n| format!("/postback?transaction_id={}&order_id={}", server.mint(), order(n));
+        let paths: Vec<String> = (0..32).map(path).collect();
+        let thaw = async {
+            sleep(Duration::from_millis(300)).await;
+            shaky.thaw().await;
+        };
+        let (answers, ()) = tokio::join!(join_all(paths.iter().map(|path| server.told(path))), thaw);
+        for (n, (status, answer)) in answers.into_iter().enumerate() {
+            let receipt = server.receipt(&answer).await;
+            assert!(receipt.token.is_some());
+            if n == 13 {
+                assert_eq!((status, answer["code"].as_str()), (500, Some("internal")), "{answer}");
+                assert_eq!((receipt.code.verdict(), receipt.conversion), (Verdict::Failed, None));
+            } else {
+                assert_eq!((status, answer["code"].as_str()), (200, Some("recorded")), "{n}: {answer}");
+                assert_eq!(receipt.code.verdict(), Verdict::Recorded);
+            }
+        }
+        let report = verify(&server.app.database).await.unwrap();
+        assert!(report.is_clean() && report.conversions == 31, "{report}");
     }
 }

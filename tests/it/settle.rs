@@ -136,7 +136,8 @@ async fn is_clean(bench: &Bench) {
     assert!(report.is_clean(), "{report}");
 }
 
-fn refuse(engine: Engine) -> &'static str {
+/// The order `poison` fits into no row.
+pub(crate) fn refuse(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => {
             "CREATE TRIGGER refuse BEFORE INSERT ON conversion WHEN NEW.order_id = 'poison' \

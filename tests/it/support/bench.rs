@@ -133,21 +133,7 @@ impl Bench {
     }
 
     pub(crate) fn click(&self, transaction_id: TransactionId) -> Click {
-        let unsealed = transaction_id.unseal(&self.keyring).unwrap();
-        Click {
-            transaction_id,
-            clicked_at: unsealed.minted_at,
-            offer: unsealed.offer,
-            publisher: unsealed.publisher,
-            sub_ids: [Some("news".into()), None, None, None, None, None],
-            external_transaction_id: Some("ext-1".into()),
-            device_id: None,
-            address: None,
-            user_agent: None,
-            referrer_origin: None,
-            is_bot: false,
-            is_test: false,
-        }
+        click(&self.keyring, transaction_id)
     }
 
     /// A request with the global token; `query` is without it.
@@ -168,6 +154,25 @@ impl Bench {
         let answer = self.send(door, query).await;
         assert_eq!(answer.code, code, "{query}: {}", answer.to_json());
         answer
+    }
+}
+
+/// The visit that this id was minted for.
+pub(crate) fn click(keyring: &Keyring, transaction_id: TransactionId) -> Click {
+    let unsealed = transaction_id.unseal(keyring).unwrap();
+    Click {
+        transaction_id,
+        clicked_at: unsealed.minted_at,
+        offer: unsealed.offer,
+        publisher: unsealed.publisher,
+        sub_ids: [Some("news".into()), None, None, None, None, None],
+        external_transaction_id: Some("ext-1".into()),
+        device_id: None,
+        address: None,
+        user_agent: None,
+        referrer_origin: None,
+        is_bot: false,
+        is_test: false,
     }
 }
 

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use roundtrip::store::{Database, Engine};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+};
 use tempfile::TempDir;
 
 use super::bench;
@@ -67,6 +69,17 @@ pub(crate) async fn rows(database: &Database) -> BTreeMap<&'static str, u64> {
             count!(click, conversion, conversion_change, conversion_extra, conversion_key, parked_rejection);
             count!(receipt, rollup, audit_event, offer, publisher, secure_token, tracking_domain);
             Ok(counted)
+        })
+    }));
+    read.await.expect("counted")
+}
+
+/// How many conversions wait for their click.
+pub(crate) async fn waiting_for_clicks(database: &Database) -> u64 {
+    let read = database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            let waiting = entity::conversion::Entity::find().filter(entity::conversion::Column::ClickPending.eq(true));
+            Ok(waiting.count(transaction).await?)
         })
     }));
     read.await.expect("counted")

@@ -21,7 +21,9 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::bench::{offer_id, publisher_id};
+use super::outage::Shaky;
 use super::postgres;
+use super::proxy::Proxy;
 use super::server::{seed, told};
 
 /// From SIGTERM to the end.
@@ -74,6 +76,15 @@ impl Home {
     pub(crate) fn mint(&self) -> TransactionId {
         let app = &self.app;
         app.minter.mint(&app.keyring, app.clock.now(), Kind::Click, offer_id(), publisher_id())
+    }
+
+    /// The URL of the same database, and the means to take it away.
+    pub(crate) fn shaky(&self) -> (Shaky, String) {
+        if self.database_url.is_empty() {
+            return (Shaky::file(self.folder.path().join("data/roundtrip.db")), String::new());
+        }
+        let (proxy, url) = Proxy::before(&self.database_url);
+        (Shaky::wire(proxy), url)
     }
 
     /// Starts the binary, on the database of this URL (that of a proxy, or [`Self::database_url`]), and waits until it

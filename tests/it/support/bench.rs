@@ -31,6 +31,7 @@ use roundtrip::domain::transaction_id::{Kind, Minter, TransactionId};
 use roundtrip::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits, WriterTask};
 use roundtrip::store::{ConnectOptionsOf, Database, Engine};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use super::chance::{ManualClock, SeededEntropy};
 use super::postgres;
@@ -65,6 +66,14 @@ pub(crate) fn fresh_options(engine: Engine) -> (ConnectOptionsOf, Option<TempDir
     (options, folder)
 }
 
+/// How to reach the database of a bench, and how its intake behaves, once more.
+struct Again {
+    connect: ConnectOptionsOf,
+    intake: IntakeOptions,
+    /// How often it was opened.
+    openings: u32,
+}
+
 pub(crate) struct Bench {
     pub(crate) database: Database,
     pub(crate) clock: Arc<ManualClock>,
@@ -74,6 +83,8 @@ pub(crate) struct Bench {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) intake: Intake,
     pub(crate) secret: String,
+    writers: JoinSet<()>,
+    again: Option<Again>,
     _folder: Option<TempDir>,
 }
 
@@ -84,12 +95,50 @@ impl Bench {
             Engine::Sqlite => 1,
             Engine::Postgres => 2,
         };
-        let (bench, tasks) = Self::at_rest(engine, options(writers)).await;
-        for task in tasks {
-            #[expect(clippy::disallowed_methods, reason = "a test's writers end with its runtime")]
-            tokio::spawn(task);
+        let (connect, folder) = fresh_options(engine);
+        let database = Database::connect(&connect).await.unwrap();
+        database.migrate().await.unwrap();
+        let intake = options(writers);
+        let (bench, tasks) = Self::on((database, folder), intake);
+        let again = Again { connect, intake, openings: 1 };
+        Self { writers: tasks.into_iter().collect(), again: Some(again), ..bench }
+    }
+
+    /// As a server that was told to end, and was started again.
+    pub(crate) async fn restart(&mut self) {
+        self.intake.close();
+        while self.writers.join_next().await.is_some() {}
+        self.open_again().await;
+    }
+
+    /// As a server that was killed, and was started again: what waited is gone, and so is what was not committed.
+    pub(crate) async fn crash(&mut self) {
+        self.writers.shutdown().await;
+        self.open_again().await;
+    }
+
+    async fn open_again(&mut self) {
+        let again = self.again.as_mut().expect("of a bench that was started");
+        again.openings += 1;
+        self.database.close().await;
+        self.database = Database::connect(&again.connect).await.unwrap();
+        self.entropy = Arc::new(SeededEntropy::new(&format!("bench {}", again.openings)));
+        self.minter = Arc::new(Minter::new(&*self.entropy));
+        let options = again.intake;
+        let (intake, tasks) = Intake::new(self.parts(), options);
+        self.intake = intake;
+        self.writers = tasks.into_iter().collect();
+    }
+
+    fn parts(&self) -> IntakeParts {
+        IntakeParts {
+            database: self.database.clone(),
+            snapshot: Arc::clone(&self.snapshot),
+            keyring: Arc::clone(&self.keyring),
+            clock: Arc::clone(&self.clock) as _,
+            entropy: Arc::clone(&self.entropy) as _,
+            minter: Arc::clone(&self.minter),
         }
-        bench
     }
 
     /// As [`Self::start`], with writers that work once they are run.
@@ -118,7 +167,21 @@ impl Bench {
         };
         let (intake, tasks) = Intake::new(parts, options);
         let secret = plain.reveal().to_owned();
-        (Self { database, clock, entropy, keyring, minter, snapshot, intake, secret, _folder: folder }, tasks)
+        let writers = JoinSet::new();
+        let bench = Self {
+            database,
+            clock,
+            entropy,
+            keyring,
+            minter,
+            snapshot,
+            intake,
+            secret,
+            writers,
+            again: None,
+            _folder: folder,
+        };
+        (bench, tasks)
     }
 
     /// Changes the offer, as a control write would.

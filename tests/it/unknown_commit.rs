@@ -45,10 +45,10 @@ async fn a_cut_changes_nothing(at: Cut) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_was_made_and_not_answered_is_read_back() {
-    a_cut_changes_nothing(Cut::BeforeAnswer).await;
+    a_cut_changes_nothing(Cut::InAnswer(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_never_arrived_is_made_again() {
-    a_cut_changes_nothing(Cut::BeforeCommit).await;
+    a_cut_changes_nothing(Cut::InCommit(0)).await;
 }

@@ -5,7 +5,7 @@
 //! nothing is reordered, and no byte is changed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,10 +33,10 @@ pub(crate) enum Fault {
 /// Where a connection is cut, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The server never hears of the next commit.
-    BeforeCommit,
-    /// The server has made the next commit, and the client does not learn of it.
-    BeforeAnswer,
+    /// So many bytes of the next commit are asked. None, and the server never hears of it.
+    InCommit(usize),
+    /// So many bytes of the answer to the next commit are heard. None, and the client never learns of it.
+    InAnswer(usize),
     /// So many more bytes are asked, on all connections together, and then the one that asks is gone.
     Asked(usize),
     /// The same for bytes that are answered.
@@ -139,24 +139,28 @@ impl Wire {
         }
     }
 
-    /// How many of these bytes pass, and whether the connection is over then. `deaf`: its next answer is not heard.
-    fn judge(&self, way: Way, bytes: &[u8], deaf: &AtomicBool) -> (usize, bool) {
-        if way == Way::Answered && deaf.load(Ordering::SeqCst) {
-            return (0, true);
+    /// How many of these bytes pass, and whether the connection is over then. `hears`: how many bytes of answers it
+    /// hears yet.
+    fn judge(&self, way: Way, bytes: &[u8], hears: &AtomicUsize) -> (usize, bool) {
+        let heard = hears.load(Ordering::SeqCst);
+        if way == Way::Answered && heard < usize::MAX {
+            hears.store(heard.saturating_sub(bytes.len()), Ordering::SeqCst);
+            return (heard.min(bytes.len()), heard <= bytes.len());
         }
-        let is_commit = way == Way::Asked && bytes.windows(6).any(|word| word == b"COMMIT");
+        // The word is preceded by the kind of the message and its length.
+        let commit = bytes.windows(6).position(|word| word == b"COMMIT").map(|at| at.saturating_sub(5));
         let mut cut = self.cut.lock().unwrap();
-        let (left, over) = match (*cut, way) {
-            (Some(Cut::BeforeCommit), Way::Asked) if is_commit => (None, Some(0)),
-            (Some(Cut::BeforeAnswer), Way::Asked) if is_commit => {
-                deaf.store(true, Ordering::SeqCst);
+        let (left, over) = match (*cut, way, commit) {
+            (Some(Cut::InCommit(passed)), Way::Asked, Some(at)) => (None, Some((at + passed).min(bytes.len()))),
+            (Some(Cut::InAnswer(heard)), Way::Asked, Some(_)) => {
+                hears.store(heard, Ordering::SeqCst);
                 (None, None)
             }
-            (Some(Cut::Asked(left)), Way::Asked) if left <= bytes.len() => (None, Some(left)),
-            (Some(Cut::Answered(left)), Way::Answered) if left <= bytes.len() => (None, Some(left)),
-            (Some(Cut::Asked(left)), Way::Asked) => (Some(Cut::Asked(left - bytes.len())), None),
-            (Some(Cut::Answered(left)), Way::Answered) => (Some(Cut::Answered(left - bytes.len())), None),
-            (other, Way::Asked | Way::Answered) => (other, None),
+            (Some(Cut::Asked(left)), Way::Asked, _) if left <= bytes.len() => (None, Some(left)),
+            (Some(Cut::Answered(left)), Way::Answered, _) if left <= bytes.len() => (None, Some(left)),
+            (Some(Cut::Asked(left)), Way::Asked, _) => (Some(Cut::Asked(left - bytes.len())), None),
+            (Some(Cut::Answered(left)), Way::Answered, _) => (Some(Cut::Answered(left - bytes.len())), None),
+            (other, Way::Asked | Way::Answered, _) => (other, None),
         };
         *cut = left;
         (over.unwrap_or(bytes.len()), over.is_some())
@@ -189,10 +193,10 @@ async fn accept(mut listener: UnixListener, wire: Arc<Wire>) {
 async fn connection(client: UnixStream, wire: Arc<Wire>) {
     let Ok(server) = UnixStream::connect(&wire.target as &Path).await else { return };
     let ((asking, answers), (answering, asks)) = (client.into_split(), server.into_split());
-    let deaf = AtomicBool::new(false);
+    let hears = AtomicUsize::new(usize::MAX);
     let mut fault = wire.fault.subscribe();
     let both = async {
-        tokio::try_join!(pass(Way::Asked, asking, asks, &wire, &deaf), answer(answering, answers, &wire, &deaf))
+        tokio::try_join!(pass(Way::Asked, asking, asks, &wire, &hears), answer(answering, answers, &wire, &hears))
     };
     tokio::select! {
         _over = both => {}
@@ -201,10 +205,10 @@ async fn connection(client: UnixStream, wire: Arc<Wire>) {
 }
 
 /// Passes answers on until they end, or until nobody shall hear them any more.
-async fn answer(from: OwnedReadHalf, to: OwnedWriteHalf, wire: &Wire, deaf: &AtomicBool) -> Result<(), Gone> {
+async fn answer(from: OwnedReadHalf, to: OwnedWriteHalf, wire: &Wire, hears: &AtomicUsize) -> Result<(), Gone> {
     let mut half_closed = wire.half_closed.subscribe();
     tokio::select! {
-        passed = pass(Way::Answered, from, to, wire, deaf) => passed,
+        passed = pass(Way::Answered, from, to, wire, hears) => passed,
         // Dropping its half says that nothing more comes.
         _ = half_closed.changed() => Ok(()),
     }
@@ -215,7 +219,7 @@ async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     wire: &Wire,
-    deaf: &AtomicBool,
+    hears: &AtomicUsize,
 ) -> Result<(), Gone> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -226,7 +230,7 @@ async fn pass(
             let _gone = to.shutdown().await;
             return Ok(());
         }
-        let (passed, over) = wire.judge(way, &buffer[..count], deaf);
+        let (passed, over) = wire.judge(way, &buffer[..count], hears);
         // Who is gone hears nothing, and what it asked before is passed on all the same.
         let _gone = to.write_all(&buffer[..passed]).await;
         if over {

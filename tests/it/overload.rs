@@ -169,7 +169,13 @@ fn refused(bench: &Bench) -> Receipt {
 async fn a_control_write_that_finds_no_connection_fails_soon_and_postbacks_go_on() {
     const HELD: Duration = Duration::from_secs(3);
     let server = TestServer::start_with(Engine::Postgres, "[database]\nwrite_connections_max = 1").await;
-    let hold = || server.app.database.side_write(Box::new(|_| Box::pin(async { Ok(sleep(HELD).await) })));
+    let hold = || {
+        let work = async {
+            sleep(HELD).await;
+            Ok(())
+        };
+        server.app.database.side_write(Box::new(|_| Box::pin(work)))
+    };
     let plot = async {
         sleep(Duration::from_millis(200)).await;
         let began = Instant::now();
@@ -219,7 +225,7 @@ async fn two_thousand_clients_that_send_a_byte_at_a_time_slow_nobody_and_are_lef
         clients.push(TcpStream::connect(&address).await.unwrap());
     }
     let count = clients.len();
-    let trickle = join_all(clients.into_iter().map(|client| trickle(client)));
+    let trickle = join_all(clients.into_iter().map(trickle));
     let (beside, left) = tokio::join!(took(&server), timeout(Duration::from_secs(30), trickle));
     let beside = p99(beside);
     assert_eq!(left.unwrap().into_iter().filter(|left| *left).count(), count, "slow clients are still served");

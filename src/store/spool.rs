@@ -286,6 +286,7 @@ fn cure_for(error: &StoreError) -> &'static str {
         | StoreError::Taken(_)
         | StoreError::Unreadable { .. }
         | StoreError::CommitUnknown(_)
+        | StoreError::Late
         | StoreError::Abandoned => CURE_FOLDER,
     }
 }

@@ -445,9 +445,8 @@ async fn settled(bench: &Bench, hit: Hit) -> Made {
     let database = &bench.database;
     let (mut conversion, mut changes, mut extras) = (None, Vec::new(), Vec::new());
     if let Some(id) = answer.conversion {
-        let mut tx = database.begin_read().await.unwrap();
+        let (mut tx, _) = database.begin_read().await.unwrap();
         conversion = batch::conversions_by_ids(&mut tx, &[id], false).await.unwrap().pop();
-        tx.roll_back().await.unwrap();
         extras = store::conversions::extras(database, &[id]).await.unwrap().remove(&id).unwrap_or_default();
         let page = PageRequest::parse(Oldest, None, None, Some(PAGE_SIZE_MAX), None).unwrap();
         changes = store::conversions::changes(database, id, &page).await.unwrap().into_values();

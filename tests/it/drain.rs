@@ -52,7 +52,6 @@ on_both_engines! {
         assert!(report.is_clean() && report.conversions == IN_FLIGHT as u64 + 1, "{report}");
     }
 
-    #[ignore = "needs the breaker"]
     async fn a_server_that_ends_while_its_database_is_away_puts_senders_off_and_exits_with_zero(engine: Engine) {
         let home = Home::furnish(engine).await;
         let (mut shaky, url) = home.shaky();

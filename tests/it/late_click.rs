@@ -36,7 +36,7 @@ async fn all_are_complete(server: &TestServer) {
 /// A click and the postback of its transaction, at once.
 async fn race(server: &TestServer) {
     let id = server.mint();
-    let visit = server.app.intake.settle_click(click(&server.app.keyring, id));
+    let visit = server.app.intake.settle_kept_click(click(&server.app.keyring, id));
     let path = format!("/postback?transaction_id={id}");
     let (visited, (status, answer)) = tokio::join!(visit, server.told(&path));
     visited.unwrap();
@@ -51,7 +51,7 @@ on_both_engines! {
             assert_eq!(server.told(&format!("/postback?transaction_id={id}")).await.0, 200);
         }
         assert_eq!(waiting_for_clicks(&server.app.database).await, ROUNDS as u64);
-        let clicks = ids.iter().map(|id| server.app.intake.settle_click(click(&server.app.keyring, *id)));
+        let clicks = ids.iter().map(|id| server.app.intake.settle_kept_click(click(&server.app.keyring, *id)));
         join_all(clicks).await.into_iter().for_each(Result::unwrap);
         assert_eq!(waiting_for_clicks(&server.app.database).await, 0);
         all_are_complete(&server).await;

@@ -43,7 +43,7 @@ async fn everybody_is_put_off_at_once(server: &TestServer, path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the breaker and the spool"]
+#[ignore = "needs the spool"]
 async fn while_the_database_refuses_senders_are_put_off_visitors_are_sent_on_and_nothing_is_lost() {
     let (server, shaky) = TestServer::start_shaky(Engine::Postgres, "").await;
     let probe = path(&server);
@@ -65,7 +65,6 @@ async fn while_the_database_refuses_senders_are_put_off_visitors_are_sent_on_and
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the breaker"]
 async fn an_open_breaker_answers_without_trying_a_batch() {
     const BATCHES: &str = "roundtrip_batches_total";
     let home = Home::furnish(Engine::Postgres).await;
@@ -98,7 +97,7 @@ async fn an_open_breaker_answers_without_trying_a_batch() {
 }
 
 on_both_engines! {
-    #[ignore = "needs the breaker and the spool"]
+    #[ignore = "needs the spool"]
     async fn a_frozen_database_costs_those_who_wait_the_deadline_and_the_others_nothing(engine: Engine) {
         let (server, mut shaky) = TestServer::start_shaky(engine, "").await;
         let probe = path(&server);
@@ -199,7 +198,7 @@ async fn make_read_only(proxy: &Proxy, is: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the breaker and the spool"]
+#[ignore = "needs the spool"]
 async fn on_a_read_only_database_writes_are_put_off_and_reads_go_on() {
     let (server, shaky) = TestServer::start_shaky(Engine::Postgres, "").await;
     let probe = path(&server);

@@ -165,7 +165,6 @@ fn refused(bench: &Bench) -> Receipt {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs writers with connections of their own"]
 async fn a_control_write_that_finds_no_connection_fails_soon_and_postbacks_go_on() {
     const HELD: Duration = Duration::from_secs(3);
     let server = TestServer::start_with(Engine::Postgres, "[database]\nwrite_connections_max = 1").await;

@@ -21,7 +21,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPost
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, PgConnection, Postgres, Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Row, Sqlite, SqliteConnection, Transaction};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
@@ -41,6 +41,8 @@ const SQLITE_CHECKPOINT: &str = "8000";
 /// all of it, must never be kept.
 const WRITER_PLANS: [(&str, &str); 3] =
     [("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+/// After this time a pooled connection is asked whether it is still there.
+const REST: Duration = Duration::from_millis(500);
 /// The key of the advisory lock that migrations and partitions hold: "roundtrp" in ASCII.
 pub(crate) const MIGRATION_LOCK: i64 = 0x726f_756e_6474_7270;
 
@@ -467,12 +469,14 @@ async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database
         .max_connections(options.write_connections.saturating_mul(2).saturating_add(1))
         .min_connections(1)
         .test_before_acquire(false)
+        .before_acquire(|connection, rest| Box::pin(ask_after_a_rest(connection, rest.idle_for)))
         .acquire_timeout(options.acquire_timeout)
         .connect_with(base.clone())
         .await?;
     let read = PgPoolOptions::new()
         .max_connections(options.read_connections)
         .test_before_acquire(false)
+        .before_acquire(|connection, rest| Box::pin(ask_after_a_rest(connection, rest.idle_for)))
         .acquire_timeout(options.acquire_timeout)
         .connect_lazy_with(base.clone().options([("default_transaction_read_only", "on")]));
     Ok(Database {
@@ -484,6 +488,15 @@ async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database
         write_pool: Pool::Postgres(write),
         read_pool: Pool::Postgres(read),
     })
+}
+
+/// A connection that has rested may have been cut meanwhile: then it is replaced here, and nobody meets the error. One
+/// that is in use costs no question.
+async fn ask_after_a_rest(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    if idle_for > REST {
+        connection.ping().await?;
+    }
+    Ok(true)
 }
 
 pub(super) async fn assert_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -54,6 +54,7 @@ fn server_on(database: &roundtrip::store::Database) -> App {
         clock: clock.clone(),
         minter: Arc::new(Minter::new(&*entropy)),
         entropy: entropy.clone(),
+        spool: None,
     };
     let tokens = AccessTokens {
         keys: SigningKeys::generate(&*entropy).unwrap(),

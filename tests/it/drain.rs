@@ -78,7 +78,6 @@ on_both_engines! {
         assert!(report.is_clean() && report.conversions == IN_FLIGHT as u64, "{report}");
     }
 
-    #[ignore = "needs the spool"]
     async fn visits_that_were_kept_while_the_database_was_away_outlive_the_server(engine: Engine) {
         let home = Home::furnish(engine).await;
         let (mut shaky, url) = home.shaky();

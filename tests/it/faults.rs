@@ -36,7 +36,7 @@ on_both_engines! {
         assert_eq!(click.status(), 302);
         assert!(header(&click, "location").unwrap().starts_with("https://shop.example/?tid=0"));
         let pixel = server.get_on_domain(&format!("/pixel.gif?transaction_id={id}")).await;
-        assert_eq!((pixel.status().as_u16(), header(&pixel, "x-conversion-result")), (200, Some("refused")));
+        assert_eq!((pixel.status().as_u16(), header(&pixel, "x-conversion-result")), (200, Some("spooled")));
         assert_eq!(server.get("/livez").await.status(), 200);
         assert_eq!(readiness(&server).await, (503, Some("database".to_owned())));
     }

@@ -59,7 +59,6 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the look for conversions that were missed"]
 async fn a_click_and_its_conversion_that_commit_at_once_find_each_other() {
     let (server, shaky) = TestServer::start_shaky(Engine::Postgres, "[intake]\nwriters = 2").await;
     // Slow enough that both are under way together.

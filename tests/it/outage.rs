@@ -43,7 +43,6 @@ async fn everybody_is_put_off_at_once(server: &TestServer, path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the spool"]
 async fn while_the_database_refuses_senders_are_put_off_visitors_are_sent_on_and_nothing_is_lost() {
     let (server, shaky) = TestServer::start_shaky(Engine::Postgres, "").await;
     let probe = path(&server);
@@ -97,7 +96,6 @@ async fn an_open_breaker_answers_without_trying_a_batch() {
 }
 
 on_both_engines! {
-    #[ignore = "needs the spool"]
     async fn a_frozen_database_costs_those_who_wait_the_deadline_and_the_others_nothing(engine: Engine) {
         let (server, mut shaky) = TestServer::start_shaky(engine, "").await;
         let probe = path(&server);
@@ -172,7 +170,6 @@ async fn a_database_that_is_half_a_second_late_loses_no_postback() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the spool"]
 async fn a_database_that_is_half_a_second_late_loses_no_visit() {
     slowed(millis(500), Crowd::Everybody).await;
 }
@@ -198,7 +195,6 @@ async fn make_read_only(proxy: &Proxy, is: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the spool"]
 async fn on_a_read_only_database_writes_are_put_off_and_reads_go_on() {
     let (server, shaky) = TestServer::start_shaky(Engine::Postgres, "").await;
     let probe = path(&server);

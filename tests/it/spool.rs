@@ -95,7 +95,7 @@ async fn connect(file: &Path) -> SqliteConnection {
 fn click(number: u32) -> Spooled {
     let mut id = [0; 25];
     id[21..].copy_from_slice(&number.to_be_bytes());
-    Spooled::Click(Box::new(Click {
+    Spooled::Click(Arc::new(Click {
         transaction_id: TransactionId::from_bytes(&id).unwrap(),
         clicked_at: Timestamp::from_millis(number.into()),
         offer: OfferId::new(42).unwrap(),
@@ -414,8 +414,8 @@ async fn canaries_in_what_is_personal_or_secret_are_not_in_the_file() {
     hit.address = PrivateAddress::of(&bench.keyring, hit.arrival.address);
     assert!(hit.inbound.user_email.is_some() && hit.inbound.conversion_ip.is_some(), "there is something to leak");
     let click = Click { address: Some(hit.address.clone()), ..bench.click(bench.mint()) };
-    kept.spool.keep(&Spooled::Pixel(Box::new(hit))).await.unwrap();
-    kept.spool.keep(&Spooled::Click(Box::new(click))).await.unwrap();
+    kept.spool.keep(&Spooled::Pixel(Arc::new(hit))).await.unwrap();
+    kept.spool.keep(&Spooled::Click(Arc::new(click))).await.unwrap();
 
     let mut bytes = std::fs::read(kept.file()).unwrap();
     bytes.extend(std::fs::read(wal(&kept.file())).unwrap());
@@ -520,16 +520,16 @@ on_both_engines! {
                 assert_eq!(spooled.mint(), id);
             }
             if round % 3 == 0 {
-                straight.intake.settle_click(straight.click(id)).await.unwrap();
-                kept.spool.keep(&Spooled::Click(Box::new(spooled.click(id)))).await.unwrap();
+                straight.intake.settle_kept_click(straight.click(id)).await.unwrap();
+                kept.spool.keep(&Spooled::Click(Arc::new(spooled.click(id)))).await.unwrap();
                 let Spooled::Click(click) = taken(&kept.spool).await else { panic!("no click") };
-                spooled.intake.settle_click(*click).await.unwrap();
+                spooled.intake.settle_kept_click((*click).clone()).await.unwrap();
             }
             let query = query(&id.to_string(), &pairs);
             let expected = settled(&straight, straight.hit(Door::Pixel, &query)).await;
-            kept.spool.keep(&Spooled::Pixel(Box::new(spooled.hit(Door::Pixel, &query)))).await.unwrap();
+            kept.spool.keep(&Spooled::Pixel(Arc::new(spooled.hit(Door::Pixel, &query)))).await.unwrap();
             let Spooled::Pixel(hit) = taken(&kept.spool).await else { panic!("no pixel") };
-            assert_eq!(settled(&spooled, *hit).await, expected, "{query}");
+            assert_eq!(settled(&spooled, Arc::try_unwrap(hit).unwrap()).await, expected, "{query}");
             *codes.entry(expected.answer.code.as_str()).or_insert(0) += 1;
             let click = (id, straight.clock.now());
             assert_eq!(

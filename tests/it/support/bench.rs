@@ -138,6 +138,7 @@ impl Bench {
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::clone(&self.entropy) as _,
             minter: Arc::clone(&self.minter),
+            spool: None,
         }
     }
 
@@ -164,6 +165,7 @@ impl Bench {
             clock: Arc::clone(&clock) as _,
             entropy: Arc::clone(&entropy) as _,
             minter: Arc::clone(&minter),
+            spool: None,
         };
         let (intake, tasks) = Intake::new(parts, options);
         let secret = plain.reveal().to_owned();
@@ -287,6 +289,7 @@ pub(crate) fn options(writers: usize) -> IntakeOptions {
         batch_items_max: 512,
         writers,
         answer_deadline: Duration::from_secs(20),
+        visitor_patience: Duration::from_secs(20),
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<Ma
         clock: Arc::clone(&clock) as _,
         minter: Arc::new(Minter::new(&*entropy)),
         entropy,
+        spool: None,
     };
     let tokens = AccessTokens {
         keys: SigningKeys::generate(&*parts.entropy).unwrap(),

@@ -315,13 +315,17 @@ fn fresh_url(engine: Engine) -> String {
 fn config(url: &str, folder: &Path, settings: &str) -> Config {
     let text = format!("data_dir = \"{}\"\n{settings}\n", folder.display());
     let set = |name: &str, value: &str| (format!("ROUNDTRIP__{name}"), value.to_owned());
-    let environment = vec![
+    let mut environment = vec![
         set("SERVER__BIND_ADDRESS", "127.0.0.1:0"),
         set("SERVER__INTERNAL_BIND_ADDRESS", "127.0.0.1:0"),
         set("SERVER__TRUSTED_PROXIES", "127.0.0.1"),
         set("DATABASE__URL", url),
         set("DNS__RESOLVERS", "127.0.0.1"),
     ];
+    // A click is in the tables when its visitor is sent on, however busy the machine is.
+    if !settings.contains("visitor_patience_ms") {
+        environment.push(set("INTAKE__VISITOR_PATIENCE_MS", "2000"));
+    }
     let sources = Sources { file: Some(("test.toml".to_owned(), text)), environment };
     Config::read(&sources).unwrap_or_else(|problems| panic!("{problems}"))
 }

@@ -290,7 +290,7 @@ async fn open_database(config: &Config) -> Result<Database, StartProblem> {
 /// How `config` says to connect.
 pub fn connect_options(config: &Config) -> ConnectOptionsOf {
     let settings = &config.database;
-    let writers = u32::try_from(config.intake.writers).unwrap_or(u32::MAX);
+    let writers = u32::try_from(config.intake.writers(settings.engine)).unwrap_or(u32::MAX);
     ConnectOptionsOf {
         url: settings.url.clone(),
         read_connections: settings.read_connections_max,
@@ -364,7 +364,7 @@ fn intake_options(config: &Config) -> IntakeOptions {
             bytes_max: intake.queue_bytes_max,
         },
         batch_items_max: intake.batch_items_max,
-        writers: intake.writers,
+        writers: intake.writers(config.database.engine),
         answer_deadline: intake.answer_deadline,
         visitor_patience: intake.visitor_patience,
     }

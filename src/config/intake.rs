@@ -12,8 +12,8 @@ use super::values::millis;
 pub struct IntakeConfig {
     /// Items that one transaction settles at most.
     pub batch_items_max: usize,
-    /// Tasks that settle batches; one on SQLite.
-    pub writers: usize,
+    /// Tasks that settle batches; 0 for what suits the engine.
+    writers: usize,
     /// Conversions, rejections and receipts under a verified token.
     pub conversion_items_max: usize,
     /// Clicks and pixels.
@@ -31,9 +31,19 @@ pub struct IntakeConfig {
 }
 
 impl IntakeConfig {
+    /// Tasks that settle batches: one on SQLite, which has one write lock; on PostgreSQL two, so that one batch is
+    /// gathered and judged while another is written.
+    pub fn writers(&self, engine: Engine) -> usize {
+        match (self.writers, engine) {
+            (0, Engine::Sqlite) => 1,
+            (0, Engine::Postgres) => 2,
+            (chosen, Engine::Sqlite | Engine::Postgres) => chosen,
+        }
+    }
+
     pub(super) fn check(&self, engine: Option<Engine>, problems: &mut Problems) {
         problems.bounds("intake.batch_items_max", self.batch_items_max as u128, 1, 4096);
-        problems.bounds("intake.writers", self.writers as u128, 1, 4);
+        problems.bounds("intake.writers", self.writers as u128, 0, 4);
         problems.bounds("intake.conversion_items_max", self.conversion_items_max as u128, 16, 1_000_000);
         problems.bounds("intake.click_items_max", self.click_items_max as u128, 16, 1_000_000);
         problems.bounds("intake.receipt_items_max", self.receipt_items_max as u128, 16, 1_000_000);

@@ -5,7 +5,7 @@
 //! To add a kind of item: a variant of `Item`, its facts in `settle::gather`, its judgement in `domain`, what it does
 //! in `world`, its rows in `store::batch`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -94,6 +94,7 @@ impl Intake {
             clock: parts.clock,
             entropy: parts.entropy,
             minter: parts.minter,
+            marked: Mutex::default(),
         });
         let queues = Arc::new(Queues::new(options.queues));
         let breaker = Arc::<Breaker>::default();

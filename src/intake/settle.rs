@@ -7,8 +7,8 @@
 //! Crash window: none. Before the commit nothing is there, after it everything is; the answers come after.
 //! Cost: about a dozen statements for a batch, however long it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -16,14 +16,14 @@ use crate::domain::answer::{Answer, check_results};
 use crate::domain::click::Click;
 use crate::domain::clock::{Clock, Entropy, Timestamp};
 use crate::domain::conversion_key::ConversionKey;
-use crate::domain::ids::{ChangeId, ConversionId, ReceiptId};
+use crate::domain::ids::{ChangeId, ConversionId, ReceiptId, TokenId};
 use crate::domain::inbound::Door;
 use crate::domain::keyring::Keyring;
 use crate::domain::receipt::Receipt;
 use crate::domain::screening::{Admission, Check, Hit, Known, Refusal, admit};
 use crate::domain::snapshot::{CurrentSnapshot, Snapshot};
 use crate::domain::transaction_id::{Kind, Minter, TransactionId};
-use crate::store::batch::{self, Repetition};
+use crate::store::batch::{self, NewRows, Repetition};
 use crate::store::{self, Database, StoreError, Tx, WriterConnection};
 
 use super::item::{Item, Rehearsed, Settled};
@@ -38,6 +38,8 @@ pub(super) struct Bench {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) minter: Arc<Minter>,
+    /// When each token's use was marked last.
+    pub(super) marked: Mutex<HashMap<TokenId, Timestamp>>,
 }
 
 /// A batch that did not commit, as far as is known.
@@ -83,17 +85,45 @@ pub(super) async fn settle(
     how: Try,
 ) -> Result<Vec<Settled>, NotSettled> {
     let prepared = timeout_at(how.deadline, prepare(bench, connection.take(), items, how)).await;
-    let (tx, outcomes, proof) = prepared.map_err(|_late| StoreError::Late)??;
-    match timeout_at(how.deadline, tx.commit())
-        .await
-        .unwrap_or(Err(StoreError::CommitUnknown(Box::new(StoreError::Late))))
-    {
+    let (tx, Prepared { outcomes, proof, marks }) = prepared.map_err(|_late| StoreError::Late)??;
+    let unknown = |_late| Err(StoreError::CommitUnknown(StoreError::Late.into()));
+    match timeout_at(how.deadline, tx.commit()).await.unwrap_or_else(unknown) {
         Ok(open) => {
             *connection = Some(open);
+            bench.note_marks(marks);
             Ok(outcomes)
         }
         Err(source @ StoreError::CommitUnknown(_)) => Err(NotSettled::Unknown { source, proof, outcomes }),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A batch that waits for its commit.
+struct Prepared {
+    outcomes: Vec<Settled>,
+    proof: Option<Proof>,
+    marks: Marks,
+}
+
+/// The last use of each token: when, and from which network.
+type Marks = BTreeMap<TokenId, (Timestamp, String)>;
+
+/// A token's use is marked at most once in this many milliseconds.
+const MARK_MILLIS: i64 = 60_000;
+
+impl Bench {
+    /// Those of the uses that are to be marked, as far as this server knows.
+    fn due_marks(&self, mut uses: Marks) -> Marks {
+        let marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.retain(|token, (at, _)| marked.get(token).is_none_or(|last| at.millis_since(*last) >= MARK_MILLIS));
+        uses
+    }
+
+    fn note_marks(&self, marks: Marks) {
+        if !marks.is_empty() {
+            let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+            marked.extend(marks.into_iter().map(|(token, (at, _))| (token, at)));
+        }
     }
 }
 
@@ -103,15 +133,15 @@ async fn prepare(
     connection: Option<WriterConnection>,
     items: &[Pending],
     how: Try,
-) -> Result<(Tx, Vec<Settled>, Option<Proof>), StoreError> {
+) -> Result<(Tx, Prepared), StoreError> {
     let connection = match connection {
         Some(open) => open,
         None => bench.database.open_writer().await?,
     };
     let (mut tx, version) = bench.database.begin_write(connection).await?;
     let snapshot = current_snapshot(bench, version).await?;
-    let (outcomes, proof) = settle_in(bench, &mut tx, &snapshot, items, how).await?;
-    Ok((tx, outcomes, proof))
+    let prepared = settle_in(bench, &mut tx, &snapshot, items, how).await?;
+    Ok((tx, prepared))
 }
 
 /// Is the batch of this proof there?
@@ -130,7 +160,7 @@ async fn settle_in(
     snapshot: &Snapshot,
     items: &[Pending],
     how: Try,
-) -> Result<(Vec<Settled>, Option<Proof>), StoreError> {
+) -> Result<Prepared, StoreError> {
     let hits: Vec<Screened<'_>> = items
         .iter()
         .filter_map(|pending| match &pending.item {
@@ -143,13 +173,13 @@ async fn settle_in(
     let mut world = World::new(bench.clock.now());
     claim(tx, &mut world, &mut admitted).await?;
     gather(tx, &mut world, &mut admitted, items, &clicks, Lock::Rows).await?;
-    let inserted = insert_clicks(tx, &mut world, &clicks, snapshot).await?;
+    let inserted = take_clicks(tx, &mut world, &clicks, snapshot).await?;
     world.fill_in();
     let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
     let proof = proof(&world, inserted);
     let repetition = if items.iter().any(Pending::may_repeat) { Repetition::Possible } else { how.repetition };
-    write(tx, world, Try { repetition, ..how }).await?;
-    Ok((outcomes, proof))
+    let marks = write(bench, tx, world, &clicks, Try { repetition, ..how }).await?;
+    Ok(Prepared { outcomes, proof, marks })
 }
 
 /// The snapshot that this batch is judged against: at least as new as the transaction.
@@ -418,26 +448,23 @@ fn is_live(world: &World, one: &Admitted<'_>, key: &ConversionKey) -> bool {
     }
 }
 
-/// Clicks are not judged: what is there already is left alone, and only what was really inserted counts. Returns one
-/// that was.
-async fn insert_clicks(
+/// Clicks are not judged: what is there already is left alone, and only what was really inserted counts. Fresh ones are
+/// written with everything else. Returns one that this batch inserts.
+async fn take_clicks(
     tx: &mut Tx,
     world: &mut World,
     clicks: &Clicks<'_>,
     snapshot: &Snapshot,
 ) -> Result<Option<(TransactionId, Timestamp)>, StoreError> {
-    let mut inserted = HashSet::new();
-    for (clicks, repetition) in [(&clicks.fresh, Repetition::Never), (&clicks.others, Repetition::Possible)] {
-        inserted.extend(batch::insert_clicks(tx, clicks, repetition).await?);
-    }
+    let inserted = batch::insert_missing_clicks(tx, &clicks.others).await?;
+    // Once each, though a batch may bring one twice.
+    let mut inserted: HashSet<TransactionId> = inserted.into_iter().collect();
+    let new = clicks.others.iter().filter(|click| inserted.remove(&click.transaction_id));
     let mut any = None;
-    for click in clicks.fresh.iter().chain(&clicks.others) {
-        // Once each, though a batch may bring one twice.
-        if inserted.remove(&click.transaction_id) {
-            any = Some((click.transaction_id, click.clicked_at));
-            if let Some(offer) = snapshot.offers.get(&click.offer) {
-                world.count_click(click, offer.currency);
-            }
+    for click in clicks.fresh.iter().chain(new) {
+        any = Some((click.transaction_id, click.clicked_at));
+        if let Some(offer) = snapshot.offers.get(&click.offer) {
+            world.count_click(click, offer.currency);
         }
     }
     for click in &clicks.others {
@@ -502,23 +529,32 @@ fn proof(world: &World, inserted: Option<(TransactionId, Timestamp)>) -> Option<
     receipt.or_else(|| inserted.map(|(id, at)| Proof::Click(id, at))).or_else(change)
 }
 
-/// All of it, in the order that the lock rules of `store::batch` ask for.
-async fn write(tx: &mut Tx, world: World, how: Try) -> Result<(), StoreError> {
+/// All of it, in the order that the lock rules of `store::batch` ask for. Returns the tokens that were marked as used.
+async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, how: Try) -> Result<Marks, StoreError> {
     let (assign, release) = world.key_writes();
     batch::assign_keys(tx, &assign).await?;
     batch::release_keys(tx, &release).await?;
-    batch::insert_conversions(tx, &world.recorded()).await?;
     batch::update_conversions(tx, &world.updated()).await?;
-    batch::insert_changes(tx, &world.writes.changes).await?;
-    batch::insert_extras(tx, &world.writes.extras).await?;
     let unparked: Vec<ConversionKey> = world.writes.unparked.iter().cloned().collect();
     batch::delete_parked(tx, &unparked).await?;
     let parked: Vec<_> = world.writes.parked.values().cloned().collect();
     batch::upsert_parked(tx, &parked).await?;
-    batch::insert_receipts(tx, &world.writes.receipts, how.repetition).await?;
-    batch::insert_audit(tx, &world.writes.audit).await?;
-    batch::add_figures(tx, how.slot, &world.writes.figures).await?;
-    batch::mark_tokens_used(tx, &world.writes.token_uses).await
+    let figures: Vec<_> = world.writes.figures.iter().filter(|(_, figures)| !figures.is_zero()).collect();
+    let new = NewRows {
+        clicks: &clicks.fresh,
+        conversions: &world.recorded(),
+        changes: &world.writes.changes,
+        extras: &world.writes.extras,
+        receipts: &world.writes.receipts,
+        receipts_repeat: how.repetition,
+        audit: &world.writes.audit,
+        figures: &figures,
+        slot: how.slot,
+    };
+    batch::insert_new(tx, &new).await?;
+    let marks = bench.due_marks(world.writes.token_uses);
+    batch::mark_tokens_used(tx, &marks).await?;
+    Ok(marks)
 }
 
 /// The same two steps on the same data, with nothing locked and nothing written.

@@ -30,6 +30,8 @@ pub(crate) enum Column<'a> {
     I64(Vec<Option<i64>>),
     Bool(Vec<bool>),
     Text(Vec<Option<&'a str>>),
+    /// Texts that were made for their cells.
+    MadeText(Vec<String>),
     Bytes(Vec<Option<&'a [u8]>>),
     Uuid(Vec<Option<Uuid>>),
 }
@@ -42,6 +44,7 @@ impl Column<'_> {
             Self::I64(values) => values.len(),
             Self::Bool(values) => values.len(),
             Self::Text(values) => values.len(),
+            Self::MadeText(values) => values.len(),
             Self::Bytes(values) => values.len(),
             Self::Uuid(values) => values.len(),
         }
@@ -53,7 +56,7 @@ impl Column<'_> {
             Self::I32(_) => "int4[]",
             Self::I64(_) => "int8[]",
             Self::Bool(_) => "bool[]",
-            Self::Text(_) => "text[]",
+            Self::Text(_) | Self::MadeText(_) => "text[]",
             Self::Bytes(_) => "bytea[]",
             Self::Uuid(_) => "uuid[]",
         }
@@ -66,6 +69,7 @@ impl Column<'_> {
             Self::I64(values) => query.bind(values),
             Self::Bool(values) => query.bind(values),
             Self::Text(values) => query.bind(values),
+            Self::MadeText(values) => query.bind(values),
             Self::Bytes(values) => query.bind(values),
             Self::Uuid(values) => query.bind(values),
         }
@@ -82,6 +86,7 @@ impl Column<'_> {
             Self::I64(values) => query.bind(values[row]),
             Self::Bool(values) => query.bind(values[row]),
             Self::Text(values) => query.bind(values[row]),
+            Self::MadeText(values) => query.bind(values[row].as_str()),
             Self::Bytes(values) => query.bind(values[row]),
             Self::Uuid(values) => query.bind(values[row]),
         }
@@ -95,6 +100,12 @@ pub(crate) struct Rows<'a> {
     pub(crate) columns: Vec<(&'static str, Column<'a>)>,
     /// What follows the values, such as `ON CONFLICT DO NOTHING RETURNING key`.
     pub(crate) tail: &'static str,
+}
+
+impl Rows<'_> {
+    fn count(&self) -> usize {
+        self.columns.first().map_or(0, |(_, column)| column.len())
+    }
 }
 
 /// In which partitions to look: both ends belong to it.
@@ -113,14 +124,32 @@ const LOOK_UP: [usize; 3] = [256, 32, 4];
 impl Tx {
     /// Inserts all rows; returns what the tail's `RETURNING` says, nothing without one.
     pub(crate) async fn insert(&mut self, rows: Rows<'_>) -> Result<Vec<QueryResult>, StoreError> {
-        let count = rows.columns.first().map_or(0, |(_, column)| column.len());
+        let count = rows.count();
         if count == 0 {
             return Ok(Vec::new());
         }
         match self.wire() {
-            Wire::Postgres(wire) => insert_arrays(wire, rows).await,
+            Wire::Postgres(wire) => insert_arrays(wire, vec![rows]).await,
             Wire::Sqlite(wire) => insert_chunks(wire, &rows, count).await,
         }
+    }
+
+    /// Inserts rows of several tables that do not depend on each other and return nothing: on PostgreSQL in one
+    /// statement, since every round trip costs the writer, and everybody who waits for it, a change of context.
+    pub(crate) async fn insert_together(&mut self, tables: Vec<Rows<'_>>) -> Result<(), StoreError> {
+        let tables: Vec<Rows<'_>> = tables.into_iter().filter(|rows| rows.count() > 0).collect();
+        match self.wire() {
+            _ if tables.is_empty() => {}
+            Wire::Postgres(wire) => {
+                insert_arrays(wire, tables).await?;
+            }
+            Wire::Sqlite(wire) => {
+                for rows in &tables {
+                    insert_chunks(wire, rows, rows.count()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `head` with each of `keys` in its place, for example `SELECT .. WHERE key IN` and `ORDER BY key`.
@@ -200,28 +229,31 @@ fn bind_scalar<'q>(value: Column<'_>, query: Query<'q, Postgres, PgArguments>) -
         Column::I64(mut values) => query.bind(values.pop().flatten()),
         Column::Bool(mut values) => query.bind(values.pop()),
         Column::Text(mut values) => query.bind(values.pop().flatten()),
+        Column::MadeText(mut values) => query.bind(values.pop()),
         Column::Bytes(mut values) => query.bind(values.pop().flatten()),
         Column::Uuid(mut values) => query.bind(values.pop().flatten()),
     }
 }
 
-async fn insert_arrays(wire: &mut PgConnection, rows: Rows<'_>) -> Result<Vec<QueryResult>, StoreError> {
-    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
-    let arrays: Vec<String> = rows
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, (_, column))| format!("${}::{}", index.saturating_add(1), column.postgres_array()))
-        .collect();
-    let sql = format!(
-        "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) {}",
-        rows.table,
-        names.join(", "),
-        arrays.join(", "),
-        rows.tail
-    );
+/// One statement: every table but the last in a `WITH` of its own.
+async fn insert_arrays(wire: &mut PgConnection, tables: Vec<Rows<'_>>) -> Result<Vec<QueryResult>, StoreError> {
+    let mut inserts = Vec::with_capacity(tables.len());
+    let mut parameters = 0_usize;
+    for rows in &tables {
+        let arrays = rows.columns.iter().map(|(_, column)| {
+            parameters = parameters.saturating_add(1);
+            format!("${parameters}::{}", column.postgres_array())
+        });
+        let arrays = arrays.collect::<Vec<_>>().join(", ");
+        let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
+        let (table, names, tail) = (rows.table, names.join(", "), rows.tail);
+        inserts.push(format!("INSERT INTO {table} ({names}) SELECT * FROM UNNEST({arrays}) {tail}"));
+    }
+    let last = inserts.pop().unwrap_or_default();
+    let first: Vec<String> = inserts.iter().enumerate().map(|(n, insert)| format!("t{n} AS ({insert})")).collect();
+    let sql = if first.is_empty() { last } else { format!("WITH {} {last}", first.join(", ")) };
     let mut query = sqlx::query(AssertSqlSafe(sql));
-    for (_, column) in rows.columns {
+    for (_, column) in tables.into_iter().flat_map(|rows| rows.columns) {
         query = column.bind_array(query);
     }
     Ok(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from).collect())

@@ -3,11 +3,10 @@
 use super::columns::Of;
 use crate::domain::audit::AuditEvent;
 use crate::store::audit::changes_text;
-use crate::store::connect::Tx;
 use crate::store::dialect::{Column, Rows};
 use crate::store::error::StoreError;
 
-pub async fn insert_audit(tx: &mut Tx, events: &[AuditEvent]) -> Result<(), StoreError> {
+pub(super) fn audit_rows(events: &[AuditEvent]) -> Result<Rows<'_>, StoreError> {
     let changes = events.iter().map(|event| changes_text(&event.changes)).collect::<Result<Vec<_>, _>>()?;
     let of = Of(events);
     let columns = vec![
@@ -18,10 +17,9 @@ pub async fn insert_audit(tx: &mut Tx, events: &[AuditEvent]) -> Result<(), Stor
         ("action", of.text(|e| &e.action)),
         ("subject", of.text(|e| &e.subject)),
         ("subject_label", of.text(|e| &e.subject_label)),
-        ("changes", Column::Text(changes.iter().map(|changes| Some(changes.as_str())).collect())),
+        ("changes", Column::MadeText(changes)),
         ("address", of.text_or_null(|e| e.address.as_deref())),
         ("request_id", of.text(|e| &e.request_id)),
     ];
-    tx.insert(Rows { table: "audit_event", columns, tail: "" }).await?;
-    Ok(())
+    Ok(Rows { table: "audit_event", columns, tail: "" })
 }

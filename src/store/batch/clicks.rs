@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::columns::Of;
-use super::{Repetition, models};
+use super::models;
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
 use crate::domain::transaction_id::TransactionId;
@@ -15,14 +15,18 @@ use crate::store::error::StoreError;
 const SUB_IDS: [&str; 6] = ["sub_id", "sub_id_2", "sub_id_3", "sub_id_4", "sub_id_5", "sub_id_6"];
 
 /// Inserts those that are not there, and says which were really inserted: only these count in figures.
-///
-/// # Errors
-/// `Taken` when rows that are new ([`Repetition::Never`]) are there already.
-pub async fn insert_clicks(
-    tx: &mut Tx,
-    clicks: &[&Click],
-    repetition: Repetition,
-) -> Result<Vec<TransactionId>, StoreError> {
+pub async fn insert_missing_clicks(tx: &mut Tx, clicks: &[&Click]) -> Result<Vec<TransactionId>, StoreError> {
+    let tail = "ON CONFLICT (transaction_id, clicked_at) DO NOTHING RETURNING transaction_id";
+    let rows = tx.insert(Rows { tail, ..click_rows(clicks) }).await?;
+    rows.iter()
+        .map(|row| {
+            let bytes: Vec<u8> = row.try_get("", "transaction_id")?;
+            TransactionId::from_bytes(&bytes).ok_or_else(|| StoreError::unreadable("click", "transaction_id"))
+        })
+        .collect()
+}
+
+pub(super) fn click_rows<'a>(clicks: &'a [&'a Click]) -> Rows<'a> {
     let of = Of(clicks);
     let mut columns = vec![
         ("transaction_id", of.bytes(|c| Some(c.transaction_id.as_bytes().as_slice()))),
@@ -41,18 +45,7 @@ pub async fn insert_clicks(
     for (index, name) in SUB_IDS.into_iter().enumerate() {
         columns.push((name, of.text_or_null(move |c| c.sub_ids[index].as_deref())));
     }
-    if repetition == Repetition::Never {
-        tx.insert(Rows { table: "click", columns, tail: "" }).await?;
-        return Ok(clicks.iter().map(|click| click.transaction_id).collect());
-    }
-    let tail = "ON CONFLICT (transaction_id, clicked_at) DO NOTHING RETURNING transaction_id";
-    let rows = tx.insert(Rows { table: "click", columns, tail }).await?;
-    rows.iter()
-        .map(|row| {
-            let bytes: Vec<u8> = row.try_get("", "transaction_id")?;
-            TransactionId::from_bytes(&bytes).ok_or_else(|| StoreError::unreadable("click", "transaction_id"))
-        })
-        .collect()
+    Rows { table: "click", columns, tail: "" }
 }
 
 /// The clicks of these transactions, as far as they are there. Each comes with the instant inside its id, so that

@@ -62,9 +62,8 @@ pub async fn has_change(tx: &mut Tx, id: ChangeId) -> Result<bool, StoreError> {
     Ok(!tx.select_by("SELECT id FROM conversion_change WHERE id IN", wanted, "", "").await?.is_empty())
 }
 
-pub async fn insert_conversions(tx: &mut Tx, conversions: &[&Conversion]) -> Result<(), StoreError> {
-    tx.insert(Rows { table: "conversion", columns: columns(conversions), tail: "" }).await?;
-    Ok(())
+pub(super) fn conversion_rows<'a>(conversions: &'a [&'a Conversion]) -> Rows<'a> {
+    Rows { table: "conversion", columns: columns(conversions), tail: "" }
 }
 
 /// Writes what can change of conversions that this transaction has locked.
@@ -174,7 +173,7 @@ fn time_columns<'a>(of: &Of<'a, &'a Conversion>) -> Vec<(&'static str, Column<'a
     ]
 }
 
-pub async fn insert_changes(tx: &mut Tx, changes: &[Change]) -> Result<(), StoreError> {
+pub(super) fn change_rows(changes: &[Change]) -> Rows<'_> {
     let of = Of(changes);
     let columns = vec![
         ("id", of.uuid(|c| Some(c.id.uuid()))),
@@ -195,22 +194,20 @@ pub async fn insert_changes(tx: &mut Tx, changes: &[Change]) -> Result<(), Store
         ("payout_after_micros", of.i64(|c| c.payout_after.map(Micros::as_i64))),
         ("currency", of.text(|c| c.currency.as_str())),
     ];
-    tx.insert(Rows { table: "conversion_change", columns, tail: "" }).await?;
-    Ok(())
+    Rows { table: "conversion_change", columns, tail: "" }
 }
 
 /// One additional parameter of a conversion.
 pub type Extra = (ConversionId, String, String);
 
-pub async fn insert_extras(tx: &mut Tx, extras: &[Extra]) -> Result<(), StoreError> {
+pub(super) fn extra_rows(extras: &[Extra]) -> Rows<'_> {
     let of = Of(extras);
     let columns = vec![
         ("conversion_id", of.uuid(|(id, _, _)| Some(id.uuid()))),
         ("name", of.text(|(_, name, _)| name)),
         ("value", of.text(|(_, _, value)| value)),
     ];
-    tx.insert(Rows { table: "conversion_extra", columns, tail: "ON CONFLICT DO NOTHING" }).await?;
-    Ok(())
+    Rows { table: "conversion_extra", columns, tail: "ON CONFLICT DO NOTHING" }
 }
 
 /// The rejections that wait on these keys.

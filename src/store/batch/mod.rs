@@ -2,7 +2,7 @@
 //!
 //! Each function is one statement for the whole batch (a few on SQLite, by chunk). Order matters on PostgreSQL,
 //! where other servers write too: keys are claimed and locked in byte order, conversions are locked in the order
-//! of their ids, figures are upserted in key order; so two batches wait for each other and never in a ring.
+//! of their ids, figures are upserted in key order, each writer's on rows of its own; so two batches wait for each other and never in a ring.
 
 mod audit;
 mod clicks;
@@ -13,18 +13,22 @@ mod receipts;
 mod rollups;
 mod tokens;
 
-pub use audit::insert_audit;
-pub use clicks::{find_clicks, insert_clicks};
+pub use clicks::{find_clicks, insert_missing_clicks};
 pub use conversions::{
     Extra, ParkedRejection, awaiting_click, conversions_by_ids, conversions_by_transactions, delete_parked, has_change,
-    insert_changes, insert_conversions, insert_extras, parked_by_keys, update_conversions, upsert_parked,
+    parked_by_keys, update_conversions, upsert_parked,
 };
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
-pub use receipts::{existing_receipts, insert_receipts};
-pub use rollups::{Bucket, add_figures};
+pub use receipts::existing_receipts;
+pub use rollups::Bucket;
 pub use tokens::mark_tokens_used;
 
+use super::connect::Tx;
 use super::error::StoreError;
+use crate::domain::audit::AuditEvent;
+use crate::domain::click::Click;
+use crate::domain::conversion::{Change, Conversion, Figures};
+use crate::domain::receipt::Receipt;
 use sea_orm::{FromQueryResult, QueryResult};
 
 /// Can a row with a key that was minted for it be there already? Then an insert has to look first, which costs
@@ -35,6 +39,38 @@ pub enum Repetition {
     Never,
     /// An earlier try may have committed it.
     Possible,
+}
+
+/// New rows of a batch that depend on nothing that is read.
+#[derive(Debug)]
+pub struct NewRows<'a> {
+    /// Minted for this batch: their ids are known to nobody else.
+    pub clicks: &'a [&'a Click],
+    pub conversions: &'a [&'a Conversion],
+    pub changes: &'a [Change],
+    pub extras: &'a [Extra],
+    pub receipts: &'a [Receipt],
+    pub receipts_repeat: Repetition,
+    pub audit: &'a [AuditEvent],
+    /// Differences, in key order; added up where a row is there.
+    pub figures: &'a [(&'a Bucket, &'a Figures)],
+    /// The writer's own: two writers never meet on a row of figures.
+    pub slot: i16,
+}
+
+/// # Errors
+/// `Taken` when a row that must be new is there already.
+pub async fn insert_new(tx: &mut Tx, new: &NewRows<'_>) -> Result<(), StoreError> {
+    tx.insert_together(vec![
+        clicks::click_rows(new.clicks),
+        conversions::conversion_rows(new.conversions),
+        conversions::change_rows(new.changes),
+        conversions::extra_rows(new.extras),
+        receipts::receipt_rows(new.receipts, new.receipts_repeat),
+        audit::audit_rows(new.audit)?,
+        rollups::figure_rows(new.slot, new.figures),
+    ])
+    .await
 }
 
 fn models<M: FromQueryResult>(rows: &[QueryResult]) -> Result<Vec<M>, StoreError> {

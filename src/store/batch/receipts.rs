@@ -14,11 +14,8 @@ use crate::store::error::StoreError;
 use crate::store::receipts::warnings_text;
 
 /// A receipt's id is minted once: one that is there already can only be the same, kept by an earlier try.
-///
-/// # Errors
-/// `Taken` when rows that are new ([`Repetition::Never`]) are there already.
-pub async fn insert_receipts(tx: &mut Tx, receipts: &[Receipt], repetition: Repetition) -> Result<(), StoreError> {
-    let warnings: Vec<String> = receipts.iter().map(|receipt| warnings_text(&receipt.warnings)).collect();
+pub(super) fn receipt_rows(receipts: &[Receipt], repetition: Repetition) -> Rows<'_> {
+    let warnings = receipts.iter().map(|receipt| warnings_text(&receipt.warnings)).collect();
     let of = Of(receipts);
     let columns = vec![
         ("id", of.uuid(|r| Some(r.id.uuid()))),
@@ -46,15 +43,14 @@ pub async fn insert_receipts(tx: &mut Tx, receipts: &[Receipt], repetition: Repe
         ("transaction_id", of.bytes(|r| r.transaction_id.as_ref().map(|id| id.as_bytes().as_slice()))),
         ("conversion_id", of.uuid(|r| r.conversion.map(ConversionId::uuid))),
         ("status", of.text_or_null(|r| r.status.map(|status| status.as_str()))),
-        ("warnings", Column::Text(warnings.iter().map(|lines| Some(lines.as_str())).collect())),
+        ("warnings", Column::MadeText(warnings)),
         ("request_id", of.text(|r| &r.request_id)),
     ];
     let tail = match repetition {
         Repetition::Never => "",
         Repetition::Possible => "ON CONFLICT DO NOTHING",
     };
-    tx.insert(Rows { table: "receipt", columns, tail }).await?;
-    Ok(())
+    Rows { table: "receipt", columns, tail }
 }
 
 /// Which of these receipts are there: how the outcome of an unknown commit is read back.

@@ -1,15 +1,11 @@
 //! `rollup`: figures as differences, in the transaction of the facts.
 
-use std::collections::BTreeMap;
-
 use super::columns::Of;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::Figures;
 use crate::domain::ids::{OfferId, PublisherId};
 use crate::domain::money::Currency;
-use crate::store::connect::Tx;
 use crate::store::dialect::Rows;
-use crate::store::error::StoreError;
 
 /// Where a figure counts. In the order of the table's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,9 +18,8 @@ pub struct Bucket {
 }
 
 /// Adds differences, in key order. `slot` is the writer's own: two writers never meet on a row.
-pub async fn add_figures(tx: &mut Tx, slot: i16, figures: &BTreeMap<Bucket, Figures>) -> Result<(), StoreError> {
-    let rows: Vec<(&Bucket, &Figures)> = figures.iter().filter(|(_, figures)| !figures.is_zero()).collect();
-    let of = Of(&rows);
+pub(super) fn figure_rows<'a>(slot: i16, figures: &'a [(&'a Bucket, &'a Figures)]) -> Rows<'a> {
+    let of = Of(figures);
     let columns = vec![
         ("bucket_at", of.i64(|(b, _)| Some(b.at.as_millis()))),
         ("offer_id", of.i32(|(b, _)| Some(b.offer.number()))),
@@ -45,6 +40,5 @@ pub async fn add_figures(tx: &mut Tx, slot: i16, figures: &BTreeMap<Bucket, Figu
         rejected = rollup.rejected + excluded.rejected, \
         revenue_micros = rollup.revenue_micros + excluded.revenue_micros, \
         payout_micros = rollup.payout_micros + excluded.payout_micros";
-    tx.insert(Rows { table: "rollup", columns, tail }).await?;
-    Ok(())
+    Rows { table: "rollup", columns, tail }
 }

@@ -18,14 +18,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const VERSION_MIN: u32 = 15;
-const USER: &str = "roundtrip";
+pub(crate) const USER: &str = "roundtrip";
 const START_SECONDS_MAX: u32 = 60;
 
 const MISSING: &str = "these tests need the server programs of PostgreSQL 15 or newer, and found none on PATH or in \
      /usr/lib/postgresql/*/bin. On Debian or Ubuntu: apt-get install --no-install-recommends postgresql";
 
 /// What is set on the command line of `postgres`. `fsync` and `synchronous_commit` are on by default, and stay so.
-const SETTINGS: &[&str] = &[
+pub(crate) const SETTINGS: &[&str] = &[
     "listen_addresses=",
     "max_connections=400",
     "shared_buffers=128MB",
@@ -66,9 +66,7 @@ impl Cluster {
         let programs = Programs::find()?;
         // Not TMPDIR: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("rt-pg-").tempdir_in("/tmp").map_err(|e| e.to_string())?.keep();
-        if let Some(account) = &programs.account {
-            chown(&folder, Some(account.user), Some(account.group)).map_err(|e| e.to_string())?;
-        }
+        programs.give(&folder)?;
         let cluster = Self { programs, folder };
         let mut init = cluster.programs.command("initdb");
         init.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "--pgdata"]);
@@ -133,7 +131,7 @@ impl Cluster {
 }
 
 /// Where the programs are, and as whom they run.
-struct Programs {
+pub(crate) struct Programs {
     /// `None`: they are on PATH.
     folder: Option<PathBuf>,
     /// PostgreSQL refuses to run as root: then this account is used.
@@ -146,7 +144,7 @@ struct Account {
 }
 
 impl Programs {
-    fn find() -> Result<Self, String> {
+    pub(crate) fn find() -> Result<Self, String> {
         let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
         let account = if is_root { Some(Account::find()?) } else { None };
         let folder = installed_folders().into_iter().find(|folder| is_recent(&folder.join("postgres")));
@@ -157,7 +155,13 @@ impl Programs {
         Ok(Self { folder, account })
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A folder for PostgreSQL to write in.
+    pub(crate) fn give(&self, folder: &Path) -> Result<(), String> {
+        let Some(Account { user, group }) = self.account else { return Ok(()) };
+        chown(folder, Some(user), Some(group)).map_err(|e| e.to_string())
+    }
+
+    pub(crate) fn command(&self, program: &str) -> Command {
         let program = self.folder.as_ref().map_or_else(|| PathBuf::from(program), |folder| folder.join(program));
         let Some(Account { user, group }) = self.account else {
             return Command::new(program);

@@ -433,12 +433,14 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
         .idle_timeout(None)
         .test_before_acquire(false)
         .acquire_timeout(options.statement_timeout)
+        .after_release(|connection, _| Box::pin(is_outside(connection)))
         .connect_with(base.clone().create_if_missing(true))
         .await?;
     let read = SqlitePoolOptions::new()
         .max_connections(options.read_connections)
         .test_before_acquire(false)
         .acquire_timeout(options.acquire_timeout)
+        .after_release(|connection, _| Box::pin(is_outside(connection)))
         .connect_lazy_with(base.clone().read_only(true));
     Ok(Database {
         engine: Engine::Sqlite,
@@ -453,6 +455,14 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
         write_pool: Pool::Sqlite(write),
         read_pool: Pool::Sqlite(read),
     })
+}
+
+/// May this connection be used again? SQLite ends a transaction by itself when the disk is full or fails. sqlx (0.9.0)
+/// takes the refusal of its own ROLLBACK for a transaction that goes on, and would never begin another one here. The
+/// ping comes after a rollback that is still under way.
+async fn is_outside(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database, StoreError> {

@@ -3,6 +3,8 @@
 #   make run                  the demo on SQLite: prints its login and the links of a round trip
 #   make run PROFILE=release  the same, optimised (a release build takes several minutes on a small machine)
 #   make test TEST=pixel      only the tests whose name contains `pixel`
+#   make torture              kills, power cuts, broken databases and disks: about an hour; SECONDS=60 bounds each kind,
+#                             WHAT="kills power postgres disk", RUNS, SEED, MORE="--clicks all --breaker"
 #   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
 
 CARGO ?= cargo
@@ -11,12 +13,18 @@ PROFILE ?= dev
 TEST ?=
 # Anything: longer runs of `make bench`.
 LONG ?=
+# Of `make torture`.
+WHAT ?= all
+RUNS ?= 200
+SECONDS ?= 3600
+SEED ?=
+MORE ?=
 
-.PHONY: help run test bench lint fmt schema openapi audit ci
+.PHONY: help run test torture bench lint fmt schema openapi audit ci
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
-	@printf 'targets: run test bench lint fmt schema openapi audit ci\n'
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@printf 'targets: run test torture bench lint fmt schema openapi audit ci\n'
 
 run:
 	$(CARGO) run --locked --profile $(PROFILE) -- demo
@@ -25,6 +33,11 @@ run:
 test:
 	$(CARGO) test --locked --workspace --no-fail-fast -- $(TEST)
 
+# It ends with an error when anything that was answered is lost, or when a control did not fail.
+torture:
+	$(CARGO) test --locked $(if $(filter release,$(PROFILE)),--release) --test torture -- $(WHAT) \
+		--runs $(RUNS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(MORE)
+
 # The figures go into benches/RESULTS.md. 2 000 connections need more open files than many shells allow.
 bench:
 	ulimit -n $$(ulimit -Hn) && $(CARGO) bench --locked --bench bench -- --write $(if $(LONG),--long)
@@ -32,6 +45,7 @@ bench:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test torture -- -D warnings
 
 fmt:
 	$(CARGO) fmt --all

@@ -38,5 +38,6 @@ mod secrets;
 mod settle;
 mod spool;
 mod tokens;
+mod torture;
 mod two_servers;
 mod unknown_commit;

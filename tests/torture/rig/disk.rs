@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::outage::{Fault, Faults, rounds, skipped};
+use super::outage::{Fault, Faults, Reads, rounds, skipped};
 use super::process::{done, is_installed, is_root, signal};
 use super::server::Server;
 use super::{ClickRule, Options, Outcome, Section};
@@ -114,8 +114,8 @@ impl Fault for Full {
         true
     }
 
-    fn leaves_reads(&self) -> bool {
-        true
+    fn reads(&self) -> Reads {
+        Reads::Work
     }
 }
 
@@ -195,8 +195,8 @@ impl Fault for Failing {
         true
     }
 
-    fn leaves_reads(&self) -> bool {
-        true
+    fn reads(&self) -> Reads {
+        Reads::Work
     }
 }
 

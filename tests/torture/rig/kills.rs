@@ -16,6 +16,9 @@ use super::sender::Senders;
 use super::server::Server;
 use super::{ClickRule, Clock, Options, Outcome, Section, middle_and_most};
 
+/// How often it is killed a second time, while it starts.
+pub(super) const KILLED_AGAIN_PERCENT: u64 = 25;
+
 pub(super) async fn run(engine: Engine, options: &Options) -> Outcome<Section> {
     let mut section = Section::new(format!("kill -9 of the server, {engine:?}"));
     let url = match engine {
@@ -27,7 +30,7 @@ pub(super) async fn run(engine: Engine, options: &Options) -> Outcome<Section> {
     senders.may_be_cut.store(true, Ordering::SeqCst);
     let mut starts = vec![server.program.start(&[])?];
     let clock = Clock::start(options);
-    let (mut kills, mut audits) = (0, 0);
+    let (mut kills, mut kills_again, mut audits) = (0, 0, 0);
     let mut last = Findings::default();
     while kills < options.runs && !clock.is_over() && last.is_clean() {
         kills += 1;
@@ -37,6 +40,12 @@ pub(super) async fn run(engine: Engine, options: &Options) -> Outcome<Section> {
         server.program.kill()?;
         // A moment in which every sender is refused, and every one is there again at once afterwards.
         sleep(dice.millis(0, 60)).await;
+        if dice.percent(KILLED_AGAIN_PERCENT) {
+            server.program.launch(&[])?;
+            sleep(dice.millis(5, 150)).await;
+            server.program.kill()?;
+            kills_again += 1;
+        }
         starts.push(server.program.start(&[])?);
         sleep(dice.millis(0, 150)).await;
         load.finish().await?;
@@ -46,7 +55,7 @@ pub(super) async fn run(engine: Engine, options: &Options) -> Outcome<Section> {
         }
     }
     report(&mut section, &senders, &last);
-    section.figure("kills / audits", format!("{kills} / {audits}"));
+    section.figure("kills / again while it started / audits", format!("{kills} / {kills_again} / {audits}"));
     section.figure("start to ready, middle / most", middle_and_most(&mut starts));
     server.program.stop()?;
     let controls = controls(&server, &senders, options.clicks).await?;

@@ -45,11 +45,6 @@ pub(crate) enum What {
     Disk,
 }
 
-impl What {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Kills(Engine::Sqlite), Self::Kills(Engine::Postgres), Self::Power, Self::Postgres, Self::Disk];
-}
-
 /// Which clicks must be in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClickRule {

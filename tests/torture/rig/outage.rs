@@ -39,8 +39,17 @@ pub(super) trait Fault {
     fn end(&mut self) -> Outcome<()>;
     /// It lasts until it is ended, and no conversion can be recorded meanwhile.
     fn is_outage(&self) -> bool;
-    /// Can what is there be read?
-    fn leaves_reads(&self) -> bool;
+    fn reads(&self) -> Reads;
+}
+
+/// Can be read what is there?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    Work,
+    /// Nothing can be read while it lasts.
+    AreAway,
+    /// Both are right: it is over too soon, or depends on what else happens.
+    Vary,
 }
 
 /// How a fault felt.
@@ -50,6 +59,8 @@ struct Felt {
     /// Of refusals in its second half.
     refusal: Option<Duration>,
     well_after: Duration,
+    /// What `/readyz` said in its middle.
+    ready: u16,
     failures: Vec<String>,
 }
 
@@ -111,8 +122,19 @@ pub(super) async fn rounds<F: Faults>(
             faults.set(*kind);
             let mut dice = Dice::new(options.seed, faults.name(), round.into());
             let load = Load::start(&senders, options.seed, round << 8 | number, options.workers);
-            let felt = strain(&server, &senders, faults, &mut dice, options).await?;
-            load.finish().await?;
+            let felt = match strain(&server, &senders, faults, &mut dice, options).await {
+                Ok(felt) => load.finish().await.map(|()| felt),
+                Err(error) => Err(error),
+            };
+            let felt = match felt {
+                Ok(felt) => felt,
+                Err(error) => {
+                    section.failure(format!("{}: {error}", faults.name()));
+                    section.failure(format!("the server's last words: {}", server.program.last_words()));
+                    report(&mut section, &senders, &Findings { wrong: senders.ledger.copy().broken, ..last });
+                    return Ok(section);
+                }
+            };
             section.figure(faults.name(), &felt);
             felt.failures.iter().for_each(|what| section.failure(format!("{}: {what}", faults.name())));
             if let Some(status) = server.program.ended()? {
@@ -159,16 +181,18 @@ async fn strain(
         Ok(200) => {}
         other => failures.push(format!("/livez: {other:?}")),
     }
-    if fault.leaves_reads() {
-        let reads = timeout(ANSWERED_WITHIN, senders.reads()).await;
-        if !matches!(reads, Ok(Ok(()))) {
-            failures.push(format!("a dry run, which only reads: {reads:?}"));
+    let ready = status_of(server.program.address, "/readyz").unwrap_or(0);
+    match fault.reads() {
+        Reads::Work => {
+            let reads = timeout(ANSWERED_WITHIN, senders.reads()).await;
+            if !matches!(reads, Ok(Ok(()))) {
+                failures.push(format!("a dry run, which only reads: {reads:?}"));
+            }
         }
-    } else if fault.is_outage() {
-        match status_of(server.program.address, "/readyz") {
-            Ok(503) => {}
-            other => failures.push(format!("/readyz while nothing can be read: {other:?}")),
+        Reads::AreAway if ready != 503 => {
+            failures.push(format!("/readyz while nothing can be read: {ready}"));
         }
+        Reads::AreAway | Reads::Vary => {}
     }
     let half = began + began.elapsed() / 2;
     fault.end()?;
@@ -191,7 +215,7 @@ async fn strain(
     if options.breaker && fault.is_outage() && !refusal.is_some_and(|took| took <= REFUSED_WITHIN) {
         failures.push(format!("the middle refusal took {refusal:?}, the breaker should make it {REFUSED_WITHIN:?}"));
     }
-    Ok(Felt { answers: answers(&seen), slowest, refusal, well_after, failures })
+    Ok(Felt { answers: answers(&seen), slowest, refusal, well_after, ready, failures })
 }
 
 fn middle_refusal(seen: &[Try], from: Instant, to: Instant) -> Option<Duration> {
@@ -215,6 +239,7 @@ impl std::fmt::Display for Felt {
         if let Some(refusal) = self.refusal {
             write!(f, ", middle refusal {} ms", refusal.as_millis())?;
         }
+        write!(f, ", /readyz {}", self.ready)?;
         self.answers.iter().try_for_each(|(answer, count)| write!(f, ", {answer}: {count}"))
     }
 }
@@ -310,15 +335,13 @@ impl Fault for OnPostgres {
         }
     }
 
-    fn leaves_reads(&self) -> bool {
+    fn reads(&self) -> Reads {
         match self.what {
-            Broken::ReadOnly => true,
-            Broken::BackendKilled
-            | Broken::PostmasterKilled
-            | Broken::RestartedFast
-            | Broken::RestartedAtOnce
-            | Broken::Frozen
-            | Broken::Full => false,
+            Broken::ReadOnly => Reads::Work,
+            Broken::PostmasterKilled | Broken::Frozen => Reads::AreAway,
+            Broken::BackendKilled | Broken::RestartedFast | Broken::RestartedAtOnce => Reads::Vary,
+            // While it cannot write its log PostgreSQL is down, while it cannot make a table longer it is not.
+            Broken::Full => Reads::Vary,
         }
     }
 }

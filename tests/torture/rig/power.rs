@@ -17,8 +17,8 @@ use tokio::time::sleep;
 
 use super::auditor::{Depth, Facts, Findings, audit, examine};
 use super::dice::Dice;
-use super::journal::{Image, Syncs, after_the_cut, read_image, read_journal, write_image};
-use super::kills::report;
+use super::journal::{Entry, Image, Syncs, after_the_cut, read_image, read_journal, write_image};
+use super::kills::{KILLED_AGAIN_PERCENT, report};
 use super::load::Load;
 use super::process::done;
 use super::sender::Senders;
@@ -80,7 +80,7 @@ async fn under_load(preload: &Preload, options: &Options) -> Outcome<Section> {
     let senders = Senders::to(&server)?;
     senders.may_be_cut.store(true, Ordering::SeqCst);
     let clock = Clock::start(options);
-    let (mut starts, mut cuts, mut control) = (Vec::new(), 0, Control::default());
+    let (mut starts, mut cuts, mut cuts_again, mut control) = (Vec::new(), 0, 0, Control::default());
     let mut image = read_image(&data)?;
     let (environment, mut journal) = preload.watch(&data, cuts)?;
     starts.push(server.program.start(&borrowed(&environment))?);
@@ -100,6 +100,15 @@ async fn under_load(preload: &Preload, options: &Options) -> Outcome<Section> {
         control.cuts_with_a_loss += u32::from(lost > 0);
         image = after_the_cut(&image, &entries, Syncs::All, &mut luck());
         write_image(&image, &data)?;
+        if dice.percent(KILLED_AGAIN_PERCENT) {
+            let (environment, journal) = preload.watch(&data, cuts)?;
+            server.program.launch(&borrowed(&environment))?;
+            sleep(dice.millis(5, 150)).await;
+            server.program.kill()?;
+            image = after_the_cut(&image, &read_if_there(&journal)?, Syncs::All, &mut dice);
+            write_image(&image, &data)?;
+            cuts_again += 1;
+        }
         let (environment, next) = preload.watch(&data, cuts)?;
         journal = next;
         starts.push(server.program.start(&borrowed(&environment))?);
@@ -109,7 +118,7 @@ async fn under_load(preload: &Preload, options: &Options) -> Outcome<Section> {
         }
     }
     report(&mut section, &senders, &last);
-    section.figure("cuts", cuts);
+    section.figure("cuts / while it started again", format!("{cuts} / {cuts_again}"));
     section.figure("start to ready, middle / most", middle_and_most(&mut starts));
     let Control { cuts_with_a_loss, lost } = control;
     section.figure("control, as with NORMAL", format!("{lost} lost in {cuts_with_a_loss} of {cuts} cuts"));
@@ -117,6 +126,11 @@ async fn under_load(preload: &Preload, options: &Options) -> Outcome<Section> {
         section.failure("control: without the syncs of commits nothing was lost, so these cuts prove nothing");
     }
     Ok(section)
+}
+
+/// A server that was killed before it did anything has no journal.
+fn read_if_there(journal: &Path) -> Outcome<Vec<Entry>> {
+    if journal.exists() { read_journal(journal) } else { Ok(Vec::new()) }
 }
 
 /// How much of what was promised is missing on a disk that never was.
@@ -143,9 +157,7 @@ async fn first_starts(preload: &Preload, options: &Options) -> Outcome<Section> 
         program.launch(&borrowed(&environment))?;
         sleep(dice.millis(5, 150)).await;
         program.kill()?;
-        // A server that was killed before it did anything has no journal.
-        let entries = if journal.exists() { read_journal(&journal)? } else { Vec::new() };
-        let image = after_the_cut(&Image::new(), &entries, Syncs::All, &mut dice);
+        let image = after_the_cut(&Image::new(), &read_if_there(&journal)?, Syncs::All, &mut dice);
         write_image(&image, &data)?;
         match program.start(&[]) {
             Ok(time) => starts.push(time),

@@ -10,6 +10,7 @@
 #[path = "../it/support/postgres.rs"]
 mod postgres;
 mod rig;
+mod rows;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use roundtrip::system::SystemClock;
 use tokio::time::Instant;
 
 use rig::{ClickRule, Options, Outcome, What, run};
+use rows::commit_rows;
 
 const EVERYTHING: [What; 5] =
     [What::Kills(Engine::Sqlite), What::Kills(Engine::Postgres), What::Power, What::Postgres, What::Disk];
@@ -64,7 +66,6 @@ enum Clicks {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -72,7 +73,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(torture(&arguments)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.as_slice() {
+        // This program as the victim of its own control.
+        [flag, url, synchronous] if flag == "--commit-rows" => {
+            runtime.block_on(commit_rows(url, synchronous)).map(|()| 0)
+        }
+        _ => runtime.block_on(torture(&Arguments::parse())),
+    };
+    match done {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failures) => {
             println!("{failures} FAILURES");
@@ -105,7 +114,9 @@ async fn torture(arguments: &Arguments) -> Outcome<usize> {
                 Clicks::Settled => ClickRule::Settled,
                 Clicks::All => ClickRule::All,
             },
+            is_brief: false,
             breaker: arguments.breaker,
+            rows_program: std::env::current_exe().ok(),
         };
         let began = Instant::now();
         for section in run(what, &options).await? {

@@ -111,6 +111,16 @@ impl Cluster {
         Ok(format!("postgres://{USER}@{}/{name}", self.folder.display().to_string().replace('/', "%2F")))
     }
 
+    pub(super) fn wait_until_ready(&self) -> Outcome<()> {
+        for _ in 0..3_000 {
+            if self.is_ready() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Err("PostgreSQL was not ready again after a minute".into())
+    }
+
     fn is_ready(&self) -> bool {
         let mut ask = self.programs.command("pg_isready");
         ask.args(["--quiet", "--username", USER, "--dbname", "postgres", "--host"]).arg(&self.folder);

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-pub(super) struct Dice(blake3::OutputReader);
+pub(crate) struct Dice(blake3::OutputReader);
 
 impl Dice {
     /// The stream of `purpose` and `number` under `seed`.
-    pub(super) fn new(seed: u64, purpose: &str, number: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: &str, number: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&seed.to_le_bytes()).update(&number.to_le_bytes()).update(purpose.as_bytes());
         Self(hasher.finalize_xof())

@@ -16,7 +16,7 @@ use super::server::Server;
 use super::{ClickRule, Options, Outcome, Section};
 
 pub(super) async fn run(options: &Options) -> Outcome<Vec<Section>> {
-    let options = Options { clicks: ClickRule::Settled, ..*options };
+    let options = Options { clicks: ClickRule::Settled, ..options.clone() };
     if !is_root() {
         return Ok(vec![skipped("the disk below SQLite", "small disks and strace on another process need root")]);
     }
@@ -27,8 +27,9 @@ pub(super) async fn run(options: &Options) -> Outcome<Vec<Section>> {
     drop(full);
     if is_installed("strace") {
         let server = Server::prepare(None, None).await?;
+        let calls = if options.is_brief { &Call::ALL[..1] } else { &Call::ALL };
         let mut failing = Failing { call: Call::SyncFails, process: 0, strace: None };
-        sections.push(rounds("SQLite on a disk that fails", server, &mut failing, &Call::ALL, &options).await?);
+        sections.push(rounds("SQLite on a disk that fails", server, &mut failing, calls, &options).await?);
     } else {
         sections.push(skipped("SQLite on a disk that fails", "strace is not installed"));
     }

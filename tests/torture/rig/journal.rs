@@ -13,17 +13,17 @@ use std::path::Path;
 use super::Outcome;
 use super::dice::Dice;
 
-const MAGIC: u32 = 0x5455_4350;
+pub(crate) const MAGIC: u32 = 0x5455_4350;
 const HEAD_BYTES: usize = 24;
-const SECTOR_BYTES: usize = 512;
-const WAL_HEADER_BYTES: usize = 32;
+pub(crate) const SECTOR_BYTES: usize = 512;
+pub(crate) const WAL_HEADER_BYTES: usize = 32;
 
 /// Files of a folder by their path in it. Folders are not kept but by what is in them.
-pub(super) type Image = BTreeMap<String, Vec<u8>>;
+pub(crate) type Image = BTreeMap<String, Vec<u8>>;
 
 /// Which syncs the disk has carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Syncs {
+pub(crate) enum Syncs {
     All,
     /// Not those that `synchronous=NORMAL` would leave out: of a `-wal` file after frames were appended to it. (Those
     /// of its header, and those before a checkpoint, with no frame since the last one that was asked for, stay.)
@@ -32,7 +32,7 @@ pub(super) enum Syncs {
 
 /// One call, as it was written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     Create(String),
     Write { name: String, at: usize, data: Vec<u8> },
     Truncate { name: String, bytes: usize },
@@ -96,7 +96,7 @@ pub(super) fn read_journal(file: &Path) -> Outcome<Vec<Entry>> {
     }
 }
 
-fn parse(mut bytes: &[u8]) -> Outcome<Vec<Entry>> {
+pub(crate) fn parse(mut bytes: &[u8]) -> Outcome<Vec<Entry>> {
     let mut entries = Vec::new();
     while let Some((head, rest)) = bytes.split_at_checked(HEAD_BYTES) {
         let number = |at: usize| -> Outcome<u32> { Ok(u32::from_le_bytes(head[at..at + 4].try_into()?)) };
@@ -128,7 +128,7 @@ fn parse(mut bytes: &[u8]) -> Outcome<Vec<Entry>> {
 }
 
 /// What is there when the power comes back.
-pub(super) fn after_the_cut(before: &Image, journal: &[Entry], syncs: Syncs, dice: &mut Dice) -> Image {
+pub(crate) fn after_the_cut(before: &Image, journal: &[Entry], syncs: Syncs, dice: &mut Dice) -> Image {
     let mut disk = Disk::of(before);
     for entry in journal {
         disk.apply(entry, syncs);
@@ -398,122 +398,4 @@ fn survived(file: &File, dice: &mut Dice) -> Vec<u8> {
 fn sectors(at: usize, bytes: usize) -> impl Iterator<Item = usize> {
     let end = if bytes == 0 { at / SECTOR_BYTES } else { (at + bytes - 1) / SECTOR_BYTES + 1 };
     at / SECTOR_BYTES..end
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write(name: &str, at: usize, data: &[u8]) -> Entry {
-        Entry::Write { name: name.into(), at, data: data.to_vec() }
-    }
-
-    /// Every image that the luck of 64 seeds leaves.
-    fn images(before: &Image, journal: &[Entry], syncs: Syncs) -> Vec<Image> {
-        (0..64).map(|seed| after_the_cut(before, journal, syncs, &mut Dice::new(seed, "test", 0))).collect()
-    }
-
-    fn file(name: &str, bytes: &[u8]) -> Image {
-        Image::from([(name.to_owned(), bytes.to_vec())])
-    }
-
-    #[test]
-    fn what_was_synced_is_there_whatever_the_luck() {
-        let before = file("a", b"old");
-        let journal = [write("a", 0, b"new and longer"), Entry::Sync("a".into()), Entry::Unlink("b".into())];
-        for image in images(&before, &journal, Syncs::All) {
-            assert_eq!(image, file("a", b"new and longer"));
-        }
-    }
-
-    #[test]
-    fn each_sector_that_was_not_synced_is_old_or_new_and_all_mixtures_come() {
-        let (old, new) = (vec![0; 2 * SECTOR_BYTES], vec![1; 2 * SECTOR_BYTES]);
-        let found = images(&file("a", &old), &[write("a", 0, &new)], Syncs::All);
-        for mixture in [[0, 0], [0, 1], [1, 0], [1, 1]] {
-            let bytes = mixture.map(|byte| [byte; SECTOR_BYTES]).concat();
-            assert!(found.contains(&file("a", &bytes)), "{mixture:?}");
-        }
-        let sectors =
-            |image: &Image| image["a"].chunks(SECTOR_BYTES).all(|sector| sector.iter().all(|b| *b == sector[0]));
-        assert!(found.iter().all(sectors));
-    }
-
-    #[test]
-    fn of_two_writes_to_one_sector_the_second_never_comes_without_the_first() {
-        let journal = [write("a", 0, b"11"), write("a", 1, b"2")];
-        let found = images(&file("a", b"00"), &journal, Syncs::All);
-        for (bytes, comes) in [(b"00", true), (b"11", true), (b"12", true), (b"02", false)] {
-            assert_eq!(found.contains(&file("a", bytes)), comes, "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn a_new_file_may_be_gone_until_its_folder_is_synced() {
-        let mut journal = vec![Entry::Create("a".into()), write("a", 0, b"x"), Entry::Sync("a".into())];
-        let found = images(&Image::new(), &journal, Syncs::All);
-        assert!(found.contains(&Image::new()) && found.contains(&file("a", b"x")));
-        journal.push(Entry::Sync(String::new()));
-        assert!(images(&Image::new(), &journal, Syncs::All).iter().all(|image| *image == file("a", b"x")));
-    }
-
-    #[test]
-    fn names_change_in_their_order() {
-        let journal = [
-            Entry::Create("draft".into()),
-            write("draft", 0, b"new"),
-            Entry::Sync("draft".into()),
-            Entry::Rename { from: "draft".into(), to: "a".into() },
-        ];
-        let found = images(&file("a", b"old"), &journal, Syncs::All);
-        let both = Image::from([("a".to_owned(), b"old".to_vec()), ("draft".to_owned(), b"new".to_vec())]);
-        for image in &found {
-            assert!([file("a", b"old"), file("a", b"new"), both.clone()].contains(image), "{image:?}");
-        }
-        assert!(found.contains(&file("a", b"new")) && found.contains(&both));
-    }
-
-    #[test]
-    fn a_folder_whose_name_was_never_synced_may_be_gone_with_all_that_is_in_it() {
-        let journal = [
-            Entry::Mkdir("d".into()),
-            Entry::Create("d/a".into()),
-            write("d/a", 0, b"x"),
-            Entry::Sync("d/a".into()),
-            Entry::Sync("d".into()),
-        ];
-        let found = images(&Image::new(), &journal, Syncs::All);
-        assert!(found.contains(&Image::new()) && found.contains(&file("d/a", b"x")));
-    }
-
-    #[test]
-    fn normal_leaves_out_the_sync_of_a_commit_and_keeps_that_before_a_checkpoint() {
-        let header = vec![7; WAL_HEADER_BYTES];
-        let sync = || Entry::Sync("x-wal".into());
-        let commit = [write("x-wal", 0, &header), sync(), write("x-wal", WAL_HEADER_BYTES, b"frame"), sync()];
-        let whole = file("x-wal", &[header.as_slice(), b"frame"].concat());
-        let before = file("x-wal", b"");
-        assert!(images(&before, &commit, Syncs::All).iter().all(|image| *image == whole));
-        assert!(images(&before, &commit, Syncs::AsWithNormal).contains(&file("x-wal", &header)));
-        let checkpoint: Vec<Entry> = commit.into_iter().chain([sync()]).collect();
-        assert!(images(&before, &checkpoint, Syncs::AsWithNormal).iter().all(|image| *image == whole));
-    }
-
-    #[test]
-    fn half_of_an_entry_at_the_end_is_no_entry_and_in_the_middle_it_is_an_error() {
-        let entry = |name: &str| {
-            let mut bytes = MAGIC.to_le_bytes().to_vec();
-            bytes.extend(4_u32.to_le_bytes());
-            bytes.extend(0_u64.to_le_bytes());
-            bytes.extend(u32::try_from(name.len()).unwrap().to_le_bytes());
-            bytes.extend(0_u32.to_le_bytes());
-            bytes.extend(name.as_bytes());
-            bytes
-        };
-        let two = [entry("a"), entry("b")].concat();
-        let sync = |name: &str| Entry::Sync(name.into());
-        assert_eq!(parse(&two).unwrap(), [sync("a"), sync("b")]);
-        assert_eq!(parse(&two[..two.len() - 1]).unwrap(), [sync("a")]);
-        assert!(parse(&[&two[1..], &two].concat()).is_err());
-    }
 }

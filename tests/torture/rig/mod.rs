@@ -11,9 +11,9 @@
 
 mod auditor;
 mod cluster;
-mod dice;
+pub(crate) mod dice;
 mod disk;
-mod journal;
+pub(crate) mod journal;
 mod kills;
 mod ledger;
 mod load;
@@ -25,6 +25,7 @@ mod server;
 mod stories;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use roundtrip::store::Engine;
@@ -57,7 +58,7 @@ pub(crate) enum ClickRule {
 /// How long a spool may take until what it holds is in the database.
 const SPOOL_EMPTY_WITHIN: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) seed: u64,
     /// Kills, or cuts, or rounds of all outages.
@@ -69,8 +70,13 @@ pub(crate) struct Options {
     /// Kills and cuts between two full audits; there is always one at the end.
     pub(crate) audit_every: u32,
     pub(crate) clicks: ClickRule,
+    /// Only some outages, and short ones: for every run of the tests.
+    pub(crate) is_brief: bool,
     /// Must a server whose database is away answer within 50 ms once its breaker is open?
     pub(crate) breaker: bool,
+    /// A program that commits rows on SQLite, for one control more: called with `--commit-rows`, the URL and the value
+    /// of `synchronous`, it prints a line after each commit, until it is killed.
+    pub(crate) rows_program: Option<PathBuf>,
 }
 
 /// What one kind of fault came to.

@@ -70,8 +70,12 @@ pub(super) async fn run(options: &Options) -> Outcome<Vec<Section>> {
     let url = cluster.database("torture")?;
     let server = Server::prepare(Some(url), None).await?;
     let mut on = OnPostgres { cluster, what: Broken::BackendKilled, ballast: None };
-    let mut sections = vec![rounds("PostgreSQL faults", server, &mut on, &Broken::WITHOUT_ROOM, options).await?];
+    let kinds = if options.is_brief { &Broken::BRIEF[..] } else { &Broken::WITHOUT_ROOM };
+    let mut sections = vec![rounds("PostgreSQL faults", server, &mut on, kinds, options).await?];
     drop(on);
+    if options.is_brief {
+        return Ok(sections);
+    }
     if is_root() {
         let disk = SmallDisk::mount(192)?;
         let cluster = Cluster::start(Some(&disk.path().join("cluster")))?;
@@ -176,7 +180,7 @@ async fn strain(
             failures.push("it was never felt".to_owned());
         }
     }
-    sleep(dice.millis(500, 1_500)).await;
+    sleep(if options.is_brief { dice.millis(100, 300) } else { dice.millis(500, 1_500) }).await;
     match status_of(server.program.address, "/livez") {
         Ok(200) => {}
         other => failures.push(format!("/livez: {other:?}")),
@@ -257,6 +261,8 @@ enum Broken {
 }
 
 impl Broken {
+    /// One of each manner: gone, back at once, there and useless.
+    const BRIEF: [Self; 3] = [Self::PostmasterKilled, Self::RestartedAtOnce, Self::ReadOnly];
     /// All that need no disk of their own.
     const WITHOUT_ROOM: [Self; 6] = [
         Self::BackendKilled,
@@ -316,7 +322,9 @@ impl Fault for OnPostgres {
 
     fn end(&mut self) -> Outcome<()> {
         match self.what {
-            Broken::BackendKilled | Broken::RestartedFast | Broken::RestartedAtOnce => Ok(()),
+            Broken::RestartedFast | Broken::RestartedAtOnce => Ok(()),
+            // The others die with it, and PostgreSQL looks through its log before it takes anybody again.
+            Broken::BackendKilled => self.cluster.wait_until_ready(),
             Broken::PostmasterKilled => self.cluster.up(),
             Broken::Frozen => self.cluster.signal_all("CONT"),
             Broken::ReadOnly => self.read_only("off"),

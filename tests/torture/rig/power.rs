@@ -6,12 +6,14 @@
 //! the cuts prove nothing. So the product needs no door by which durability could be weakened.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use roundtrip::store::Engine;
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -25,9 +27,15 @@ use super::sender::Senders;
 use super::server::{Program, Server};
 use super::{Clock, Options, Outcome, Section, middle_and_most};
 
+const ROWS_CUTS_MAX: u32 = 10;
+
 pub(super) async fn run(options: &Options) -> Outcome<Vec<Section>> {
     let preload = Preload::compile()?;
-    Ok(vec![under_load(&preload, options).await?, first_starts(&preload, options).await?])
+    let mut sections = vec![under_load(&preload, options).await?, first_starts(&preload, options).await?];
+    if let Some(program) = &options.rows_program {
+        sections.push(rows(&preload, program, options).await?);
+    }
+    Ok(sections)
 }
 
 /// The library, compiled for this run.
@@ -126,6 +134,63 @@ async fn under_load(preload: &Preload, options: &Options) -> Outcome<Section> {
         section.failure("control: without the syncs of commits nothing was lost, so these cuts prove nothing");
     }
     Ok(section)
+}
+
+/// The pragma itself, without a server: a program that commits rows on SQLite as it is told. With FULL none is lost,
+/// with NORMAL some are: the model sees what the engine really does, and not only what we say that it would do.
+async fn rows(preload: &Preload, program: &Path, options: &Options) -> Outcome<Section> {
+    let mut section = Section::new("power cuts of a program that commits rows, Sqlite");
+    for (synchronous, must_lose) in [("FULL", false), ("NORMAL", true)] {
+        let (mut promised, mut lost) = (0, 0);
+        for cut in 0..options.runs.min(ROWS_CUTS_MAX) {
+            let (there, missing) = rows_once(preload, program, synchronous, options.seed, cut).await?;
+            promised += there + missing;
+            lost += missing;
+        }
+        section.figure(
+            if must_lose { "synchronous=NORMAL" } else { "synchronous=FULL" },
+            format!("{lost} lost of {promised}"),
+        );
+        if (lost > 0) != must_lose || promised == 0 {
+            section.failure(format!("synchronous={synchronous}: {lost} rows lost of {promised}"));
+        }
+    }
+    Ok(section)
+}
+
+/// How many rows that were said to be committed are there after a cut, and how many are not.
+async fn rows_once(
+    preload: &Preload,
+    program: &Path,
+    synchronous: &str,
+    seed: u64,
+    cut: u32,
+) -> Outcome<(usize, usize)> {
+    let folder = tempfile::tempdir()?;
+    let data = fs::canonicalize(folder.path())?.join("data");
+    fs::create_dir(&data)?;
+    let (environment, journal) = preload.watch(&data, cut)?;
+    let url = format!("sqlite://{}", data.join("rows.db").display());
+    let mut command = Command::new(program);
+    command.args(["--commit-rows", &url, synchronous]).envs(environment).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut dice = Dice::new(seed, synchronous, cut.into());
+    let wanted = 1 + dice.index(300);
+    let said = child.stdout.take().ok_or("it has no output")?;
+    let rows = BufReader::new(said).lines().take(wanted).count();
+    child.kill()?;
+    child.wait()?;
+    let image = after_the_cut(&Image::new(), &read_journal(&journal)?, Syncs::All, &mut dice);
+    write_image(&image, &data)?;
+    let there = match SqliteConnection::connect(&url).await {
+        Ok(mut connection) => {
+            // Without its table no row is there.
+            let count: Result<i64, _> = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&mut connection).await;
+            usize::try_from(count.unwrap_or(0))?.min(rows)
+        }
+        Err(_gone) => 0,
+    };
+    Ok((there, rows - there))
 }
 
 /// A server that was killed before it did anything has no journal.

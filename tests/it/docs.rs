@@ -94,6 +94,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/operating.md", OPERATING),
     ("docs/postbacks.md", POSTBACKS),
     ("docs/security.md", include_str!("../../docs/security.md")),
+    ("docs/torture.md", include_str!("../../docs/torture.md")),
     ("docs/dependencies.md", include_str!("../../docs/dependencies.md")),
     ("docs/decisions/0001", include_str!("../../docs/decisions/0001-instants-as-milliseconds.md")),
     ("docs/decisions/0002", include_str!("../../docs/decisions/0002-receipts-partitioned-by-id.md")),

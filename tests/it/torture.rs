@@ -29,7 +29,7 @@ async fn nothing_is_lost(what: What, runs: u32) {
         breaker: false,
         rows_program: None,
     };
-    let sections = run(what, &options).await.unwrap();
+    let sections = run(what, &options).await.unwrap_or_else(|error| panic!("the torture itself is broken: {error}"));
     let said: String = sections.iter().map(ToString::to_string).collect();
     println!("{said}");
     assert!(sections.iter().all(|section| section.failures().is_empty()), "{said}");

@@ -172,10 +172,11 @@ impl Fault for Failing {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-o", "/dev/null", "-e", trace, "-e", inject, "-p", &self.process.to_string()]);
         let mut child = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        // It says so when it is there: `strace: Process 123 attached`.
+        // It says so when it is there: `strace: Process 123 attached`. Before that it may speak of threads that ended.
         let mut said = String::new();
         if let Some(stderr) = child.stderr.as_mut() {
-            BufReader::new(stderr).read_line(&mut said)?;
+            let mut stderr = BufReader::new(stderr);
+            while !said.contains("attached") && stderr.read_line(&mut said)? > 0 {}
         }
         if !said.contains("attached") {
             return Err(format!("strace: {said}").into());

@@ -42,7 +42,7 @@ const SQLITE_CHECKPOINT: &str = "8000";
 const WRITER_PLANS: [(&str, &str); 3] =
     [("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
 /// After this time a pooled connection is asked whether it is still there.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_millis(100);
 /// The key of the advisory lock that migrations and partitions hold: "roundtrp" in ASCII.
 pub(crate) const MIGRATION_LOCK: i64 = 0x726f_756e_6474_7270;
 
@@ -478,8 +478,7 @@ async fn open_postgres(url: &str, options: &ConnectOptionsOf) -> Result<Database
     let write = PgPoolOptions::new()
         .max_connections(options.write_connections.saturating_mul(2).saturating_add(1))
         .min_connections(1)
-        .test_before_acquire(false)
-        .before_acquire(|connection, rest| Box::pin(ask_after_a_rest(connection, rest.idle_for)))
+        .test_before_acquire(true)
         .acquire_timeout(options.acquire_timeout)
         .connect_with(base.clone())
         .await?;

@@ -23,7 +23,7 @@ use crate::app::lockout::Lockout;
 use crate::app::passwords::Passwords;
 use crate::app::retention::{keep, pass};
 use crate::app::snapshot::{UnknownTokens, keep_fresh};
-use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits};
+use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits, TrackingRates};
 use crate::config::keys::{self, KeysProblem, SessionKeys, SessionSeed};
 use crate::config::{Config, Engine};
 use crate::domain::clock::{Clock, Entropy};
@@ -162,7 +162,7 @@ impl Server {
             self.state.health.begin_drain();
         };
         let connections_part = self.drain / SETTLING_PART * (SETTLING_PART - 1);
-        let public = router::public(Arc::clone(&self.state));
+        let public = router::PublicPort::new(Arc::clone(&self.state));
         let drained = serve(self.public, public, self.limits, stop, connections_part).await;
         let unsettled = settle(&self.state, &mut writers, self.drain / SETTLING_PART).await;
         // What visitors were promised is written; the rest of the end is short, also when the database is away.
@@ -305,11 +305,12 @@ fn put_together(
     parts: IntakeParts,
     identity: Identity,
 ) -> Result<(App, Vec<WriterTask>), StartProblem> {
-    let limits = TrackingLimits::new(
-        Arc::clone(&parts.clock),
-        config.limits.bad_tokens_per_minute,
-        config.limits.dry_runs_per_second,
-    );
+    let rates = TrackingRates {
+        bad_tokens_per_minute: config.limits.bad_tokens_per_minute,
+        dry_runs_per_second: config.limits.dry_runs_per_second,
+        stranger_receipts_per_second: config.limits.stranger_receipts_per_second,
+    };
+    let limits = TrackingLimits::new(Arc::clone(&parts.clock), rates);
     let database = parts.database.clone();
     let snapshot = Arc::clone(&parts.snapshot);
     let keyring = Arc::clone(&parts.keyring);

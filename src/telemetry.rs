@@ -10,9 +10,11 @@
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
@@ -21,6 +23,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 use crate::config::{LogFormat, LogsConfig};
 use crate::domain::clock::{Entropy, random_bytes};
+use crate::domain::code::{Code, Verdict};
+use crate::domain::inbound::Door;
 
 /// Names of fields in log lines.
 pub mod field {
@@ -76,7 +80,7 @@ pub mod metric {
     pub const CLICKS_UNSETTLED: &str = "roundtrip_clicks_unsettled_total";
     /// Gauge, by `class`: items that wait in intake.
     pub const INTAKE_DEPTH: &str = "roundtrip_intake_depth";
-    /// Counter: receipts of requests without a verified token for which there was no room.
+    /// Counter: receipts of requests without a verified token that were not kept, in a flood or for want of room.
     pub const RECEIPTS_THINNED: &str = "roundtrip_receipts_thinned_total";
     /// Counter: batches that a writer took up.
     pub const BATCHES: &str = "roundtrip_batches_total";
@@ -174,6 +178,8 @@ impl Metrics {
         }
         let handle = PrometheusBuilder::new().install_recorder()?;
         describe();
+        // The first recorder is the only one that a process can have, so it is set once.
+        let _ = TALLY.set(Tally::new());
         *installed = Some(handle.clone());
         Ok(Self(handle))
     }
@@ -189,6 +195,103 @@ impl Metrics {
     }
 }
 
+/// There from the moment on at which somebody can read what is counted.
+static TALLY: OnceLock<Tally> = OnceLock::new();
+
+/// A tracking request was read.
+pub fn count_accepted(door: Door) {
+    if let Some(tally) = TALLY.get() {
+        tally.door(door).accepted.increment(1);
+    }
+}
+
+/// The outcome of a tracking request is committed and synced.
+pub fn count_durable(door: Door) {
+    if let Some(tally) = TALLY.get() {
+        tally.door(door).durable.increment(1);
+    }
+}
+
+/// A tracking request was answered so, this long after it was read.
+pub fn count_answer(door: Door, code: Code, took: Duration) {
+    if let Some(tally) = TALLY.get() {
+        tally.door(door).answered(code, took);
+    }
+}
+
+/// The receipt of a stranger was not kept.
+pub fn count_thinned() {
+    if let Some(tally) = TALLY.get() {
+        tally.thinned.increment(1);
+    }
+}
+
+/// What is counted for each tracking request. A counter that is asked for by its name costs a look into a registry
+/// that all threads share; here each is looked up once, and counting is an addition.
+struct Tally {
+    /// In the order of the doors.
+    doors: [DoorTally; Door::ALL.len()],
+    thinned: Counter,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self { doors: Door::ALL.map(DoorTally::new), thinned: metrics::counter!(metric::RECEIPTS_THINNED) }
+    }
+
+    fn door(&self, door: Door) -> &DoorTally {
+        &self.doors[door as usize]
+    }
+}
+
+struct DoorTally {
+    door: Door,
+    accepted: Counter,
+    durable: Counter,
+    seconds: Histogram,
+    /// In the order of the codes; each is looked up with its first answer, so that only what happened is shown.
+    codes: [OnceLock<CodeTally>; Code::ALL.len()],
+}
+
+struct CodeTally {
+    answers: Counter,
+    /// Where the code refuses.
+    refused: Option<Counter>,
+}
+
+impl DoorTally {
+    fn new(door: Door) -> Self {
+        let name = door.as_str();
+        Self {
+            door,
+            accepted: metrics::counter!(metric::TRACKING_ACCEPTED, "door" => name),
+            durable: metrics::counter!(metric::TRACKING_DURABLE, "door" => name),
+            seconds: metrics::histogram!(metric::TRACKING_SECONDS, "door" => name),
+            codes: [const { OnceLock::new() }; Code::ALL.len()],
+        }
+    }
+
+    fn answered(&self, code: Code, took: Duration) {
+        let tally = self.codes[code as usize].get_or_init(|| CodeTally::new(self.door, code));
+        tally.answers.increment(1);
+        if let Some(refused) = &tally.refused {
+            refused.increment(1);
+        }
+        self.seconds.record(took.as_secs_f64());
+    }
+}
+
+impl CodeTally {
+    fn new(door: Door, code: Code) -> Self {
+        let (door, name) = (door.as_str(), code.as_str());
+        let refused = match code.verdict() {
+            Verdict::Refused => Some(metrics::counter!(metric::TRACKING_REFUSED, "door" => door, "code" => name)),
+            Verdict::Recorded | Verdict::Duplicate | Verdict::NoChange | Verdict::Parked | Verdict::Failed => None,
+        };
+        Self { answers: metrics::counter!(metric::TRACKING_ANSWERS, "door" => door, "code" => name), refused }
+    }
+}
+
 fn describe() {
     metrics::describe_counter!(metric::CONNECTION_TIMEOUTS, "Connections closed because the client took too long");
     metrics::describe_counter!(metric::CONNECTION_PANICS, "Connections whose task panicked");
@@ -200,7 +303,7 @@ fn describe() {
     metrics::describe_histogram!(metric::TRACKING_SECONDS, "Seconds from the parsed request to its answer");
     metrics::describe_counter!(metric::CLICKS_UNSETTLED, "Visitors sent on without a record of their click");
     metrics::describe_gauge!(metric::INTAKE_DEPTH, "Items that wait in intake");
-    metrics::describe_counter!(metric::RECEIPTS_THINNED, "Receipts without a verified token that found no room");
+    metrics::describe_counter!(metric::RECEIPTS_THINNED, "Receipts without a verified token that were not kept");
     metrics::describe_counter!(metric::BATCHES, "Batches that a writer took up");
     metrics::describe_counter!(metric::BATCH_ITEMS, "Items in those batches");
     metrics::describe_counter!(metric::UNKNOWN_COMMITS, "Commits whose outcome had to be read back");
@@ -293,6 +396,35 @@ mod tests {
         let metrics = Metrics::install().and_then(|_| Metrics::install()).expect("installed");
         metrics::counter!(metric::PANICS).increment(0);
         assert!(metrics.render().contains(metric::PANICS));
+    }
+
+    #[test]
+    fn every_answer_is_counted_by_its_door_and_code_and_a_refusal_twice() {
+        let metrics = Metrics::install().expect("installed");
+        for (index, door) in Door::ALL.into_iter().enumerate() {
+            assert_eq!(door as usize, index, "the tally is kept in this order");
+        }
+        for (index, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, index, "the tally is kept in this order");
+        }
+        // A door and codes that no other test of this process answers with.
+        count_accepted(Door::Status);
+        count_durable(Door::Status);
+        count_answer(Door::Status, Code::InvalidTransition, Duration::from_millis(1));
+        count_answer(Door::Status, Code::InvalidTransition, Duration::from_millis(1));
+        count_answer(Door::Status, Code::StatusChanged, Duration::from_millis(1));
+        let page = metrics.render();
+        for line in [
+            r#"roundtrip_tracking_accepted_total{door="status"} 1"#,
+            r#"roundtrip_tracking_durable_total{door="status"} 1"#,
+            r#"roundtrip_tracking_answers_total{door="status",code="invalid_transition"} 2"#,
+            r#"roundtrip_tracking_refused_total{door="status",code="invalid_transition"} 2"#,
+            r#"roundtrip_tracking_answers_total{door="status",code="status_changed"} 1"#,
+            r#"roundtrip_tracking_seconds_count{door="status"} 3"#,
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+        }
+        assert!(!page.contains(r#"refused_total{door="status",code="status_changed"}"#), "{page}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::access_token::{AccessTokens, SigningKeys};
 use super::dns::{DnsFailure, DnsLookup};
 use super::operators::{Draft, create_operator};
 use super::snapshot::{UnknownTokens, refresh};
-use super::{App, AppOptions, Identity, TrackingLimits};
+use super::{App, AppOptions, Identity, TrackingLimits, TrackingRates};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::keyring::{Keyring, SeededEntropy};
 use crate::domain::operator::{Caller, Operator, Principal, Role};
@@ -86,7 +86,7 @@ pub(crate) async fn test_app() -> (App, Folder) {
         clock: Arc::clone(&parts.clock),
         minter: Arc::clone(&parts.minter),
         entropy: Arc::clone(&parts.entropy),
-        limits: TrackingLimits::new(Arc::clone(&parts.clock), 20, 10),
+        limits: TrackingLimits::new(Arc::clone(&parts.clock), TrackingRates::default()),
         identity: Identity::new(
             AccessTokens {
                 keys: SigningKeys::generate(&*parts.entropy).unwrap(),

@@ -57,7 +57,7 @@ pub mod wire_urls;
 
 pub use error::{AppError, Outcome, UserError, UserErrorCode};
 pub use identity::Identity;
-pub use limits::TrackingLimits;
+pub use limits::{TrackingLimits, TrackingRates};
 
 /// What every use case works with. Built once, by `server.rs`.
 pub struct App {

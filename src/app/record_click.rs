@@ -7,22 +7,23 @@
 use tokio::time::Instant;
 
 use super::App;
+use super::track::keep_receipt;
 use crate::domain::click::Click;
 use crate::domain::clock::{Timestamp, random_bytes};
 use crate::domain::code::Code;
-use crate::domain::ids::{OfferId, PublisherId, ReceiptId};
+use crate::domain::ids::{OfferId, PublisherId};
 use crate::domain::inbound::{Door, Inbound, Slot};
 use crate::domain::macros::{DestinationError, Macro, MacroValues};
 use crate::domain::money::{Micros, Price};
 use crate::domain::offer::Offer;
 use crate::domain::privacy::PrivateAddress;
-use crate::domain::receipt::{Arrival, Receipt, canonical_params};
-use crate::domain::screening::{Check, ClickAdmission, Hit, Known, Refusal, admit_click};
+use crate::domain::receipt::Arrival;
+use crate::domain::screening::{Check, ClickAdmission, Known, Refusal, admit_click};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::test_link;
 use crate::domain::transaction_id::{Kind, TransactionId};
 use crate::intake::Unsettled;
-use crate::telemetry::metric;
+use crate::telemetry::{count_accepted, count_answer, count_durable, metric};
 
 /// Where the visitor goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub struct PixelCookie {
 
 /// Mints the id, records the click, and says where the visitor goes. It waits for the record as long as intake
 /// does, and not for a second try.
-pub async fn record_click(app: &App, inbound: Inbound, arrival: Arrival) -> Clicked {
+pub async fn record_click(app: &App, inbound: Box<Inbound>, arrival: Arrival) -> Clicked {
     let begun = Instant::now();
-    metrics::counter!(metric::TRACKING_ACCEPTED, "door" => Door::Click.as_str()).increment(1);
+    count_accepted(Door::Click);
     let clicked = match resolve(app, &inbound, &arrival, true) {
         Ok(landing) => {
             record(app, landing.click).await;
@@ -55,7 +56,8 @@ pub async fn record_click(app: &App, inbound: Inbound, arrival: Arrival) -> Clic
         Err(refused) => {
             let Refused { refusal, offer, fallback } = *refused;
             let code = refusal.code;
-            keep_receipt(app, inbound, arrival, &refusal, offer, begun);
+            let known = Known { offer, publisher: publisher_of(&inbound), ..Known::default() };
+            keep_receipt(app, inbound, arrival, &known, &refusal, begun);
             Clicked::Refused { code, fallback }
         }
     };
@@ -178,36 +180,11 @@ fn destination(offer: &Offer, values: &MacroValues<'_>) -> Result<String, Destin
 
 async fn record(app: &App, click: Click) {
     match app.intake.settle_click(click).await {
-        Ok(()) | Err(Unsettled::Spooled) => {
-            metrics::counter!(metric::TRACKING_DURABLE, "door" => Door::Click.as_str()).increment(1)
-        }
+        Ok(()) | Err(Unsettled::Spooled) => count_durable(Door::Click),
         Err(Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Internal) => {
             metrics::counter!(metric::CLICKS_UNSETTLED).increment(1);
         }
     }
-}
-
-fn keep_receipt(
-    app: &App,
-    inbound: Inbound,
-    arrival: Arrival,
-    refusal: &Refusal,
-    offer: Option<OfferId>,
-    begun: Instant,
-) {
-    let known = Known { offer, publisher: publisher_of(&inbound), ..Known::default() };
-    let hit = Hit {
-        receipt: ReceiptId::mint(app.clock.as_ref(), app.entropy.as_ref()),
-        params: canonical_params(&inbound, &app.keyring),
-        address: PrivateAddress::of(&app.keyring, arrival.address),
-        conversion_ip: None,
-        email: None,
-        extras: Vec::new(),
-        inbound,
-        arrival,
-    };
-    let latency_us = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
-    app.intake.offer_receipt(Receipt::refused(&hit, &known, refusal, latency_us));
 }
 
 fn publisher_of(inbound: &Inbound) -> Option<PublisherId> {
@@ -218,14 +195,9 @@ fn publisher_of(inbound: &Inbound) -> Option<PublisherId> {
 }
 
 fn count(clicked: &Clicked, begun: Instant) {
-    let door = Door::Click.as_str();
     let code = match clicked {
         Clicked::Landed { .. } => Code::Recorded,
         Clicked::Refused { code, .. } => *code,
     };
-    metrics::counter!(metric::TRACKING_ANSWERS, "door" => door, "code" => code.as_str()).increment(1);
-    if let Clicked::Refused { .. } = clicked {
-        metrics::counter!(metric::TRACKING_REFUSED, "door" => door, "code" => code.as_str()).increment(1);
-    }
-    metrics::histogram!(metric::TRACKING_SECONDS, "door" => door).record(begun.elapsed().as_secs_f64());
+    count_answer(Door::Click, code, begun.elapsed());
 }

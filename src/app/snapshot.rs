@@ -5,8 +5,8 @@
 //! second, and a look-up of a digest that nobody here knows. A refresh never goes back: of two that overtake each
 //! other, the newer one stays. While the database is away the snapshot that is there goes on serving.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{App, AppError};
@@ -19,7 +19,8 @@ use crate::store;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A digest that the database did not know is not asked for again this soon.
 const UNKNOWN_FOR_MS: i64 = 1000;
-/// Digests that are remembered as unknown, at most; beyond that the database is not asked at all.
+/// Digests that are remembered as unknown, at most; beyond that the database is not asked at all. So it is also the
+/// number of reads a second that a flood of tokens, each of them another one, can cause.
 const UNKNOWN_MAX: usize = 4096;
 
 /// Reads the control data anew.
@@ -73,6 +74,11 @@ pub async fn find_unknown_token(app: &App, digest: &TokenDigest) -> Result<bool,
     if !app.unknown_tokens.may_ask(digest, now) {
         return Ok(false);
     }
+    // In a box: nearly nobody comes here, and everybody would carry the room for it.
+    Box::pin(ask_for_token(app, digest)).await
+}
+
+async fn ask_for_token(app: &App, digest: &TokenDigest) -> Result<bool, AppError> {
     match store::snapshot::knows_token(&app.database, digest).await {
         Ok(true) => {
             app.unknown_tokens.forget(digest);
@@ -89,27 +95,49 @@ pub async fn find_unknown_token(app: &App, digest: &TokenDigest) -> Result<bool,
 
 /// The digests that were just looked up in vain, and until when. In memory of one server only.
 #[derive(Debug, Default)]
-pub struct UnknownTokens(Mutex<HashMap<TokenDigest, Timestamp>>);
+pub struct UnknownTokens(Mutex<Marks>);
+
+#[derive(Debug, Default)]
+struct Marks {
+    until: HashMap<TokenDigest, Timestamp>,
+    /// In the order in which they end: in a flood each request ends a few marks, and none looks through all of them.
+    ends: VecDeque<(Timestamp, TokenDigest)>,
+}
 
 impl UnknownTokens {
     /// Marks the digest as asked for, unless it is marked already or there is no room for a mark.
     fn may_ask(&self, digest: &TokenDigest, now: Timestamp) -> bool {
-        let mut marked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if marked.get(digest).is_some_and(|until| now < *until) {
+        let mut marks = self.lock();
+        marks.end(now);
+        if marks.until.contains_key(digest) || marks.ends.len() >= UNKNOWN_MAX {
             return false;
         }
-        if marked.len() >= UNKNOWN_MAX {
-            marked.retain(|_, until| now < *until);
-        }
-        let room = marked.len() < UNKNOWN_MAX;
-        if room {
-            marked.insert(*digest, now.plus_millis(UNKNOWN_FOR_MS));
-        }
-        room
+        let until = now.plus_millis(UNKNOWN_FOR_MS);
+        marks.until.insert(*digest, until);
+        marks.ends.push_back((until, *digest));
+        true
     }
 
+    /// The place of its mark is free again when the mark would have ended.
     fn forget(&self, digest: &TokenDigest) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
+        self.lock().until.remove(digest);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Marks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Marks {
+    fn end(&mut self, now: Timestamp) {
+        // A mark that ends later than one made now was made before the clock was set back.
+        let is_over = |until: Timestamp| until <= now || until > now.plus_millis(UNKNOWN_FOR_MS);
+        while let Some((until, digest)) = self.ends.pop_front_if(|(until, _)| is_over(*until)) {
+            // Not the mark of a digest that was forgotten and has been asked for again.
+            if self.until.get(&digest) == Some(&until) {
+                self.until.remove(&digest);
+            }
+        }
     }
 }
 

@@ -5,26 +5,22 @@
 //! where there is room; else hand it to intake, which judges it on what is recorded, commits, and only then answers.
 //! Nothing here writes: were there a second way to record, the promise "never twice" would need a second proof.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use tokio::time::Instant;
 
 use super::{App, limits::Limited, snapshot};
 use crate::domain::answer::{Answer, Rehearsal};
 use crate::domain::clock::random_bytes;
-use crate::domain::code::{Code, Verdict};
+use crate::domain::code::Code;
 use crate::domain::ids::{ReceiptId, TokenId};
 use crate::domain::inbound::{Door, Inbound, SecureSlot};
 use crate::domain::privacy::{PrivateAddress, PrivateEmail};
 use crate::domain::receipt::{Arrival, Receipt, canonical_params, private_extras};
-use crate::domain::screening::{Check, Hit, Known, Refusal, admit};
+use crate::domain::screening::{Check, Hit, Known, Refusal, admit_read, live_token};
 use crate::domain::secure_token::TokenDigest;
 use crate::intake::Unsettled;
 use crate::store::tokens;
-use crate::telemetry::{field, metric};
+use crate::telemetry::{count_accepted, count_answer, count_durable, count_thinned, field};
 
-/// In a flood of bad tokens from one network, one receipt in this many is kept.
-const FLOOD_RECEIPTS_ONE_IN: u64 = 100;
 /// `Retry-After` of a 503 is drawn from 1 to this, so that senders do not come back all at once.
 const RETRY_AFTER_SECONDS_MAX: u64 = 5;
 
@@ -39,19 +35,23 @@ pub struct Tracked {
 }
 
 /// Judges one request and records what it says. The answer is durable when it says `ok`.
-pub async fn track(app: &App, inbound: Inbound, arrival: Arrival) -> Tracked {
+///
+/// The inbound comes in a box, and what only some requests wait for waits in one: a future is copied with all the room
+/// that any of its ways could need, once for each function it is passed through.
+pub async fn track(app: &App, inbound: Box<Inbound>, arrival: Arrival) -> Tracked {
     let begun = Instant::now();
     let door = inbound.door;
-    metrics::counter!(metric::TRACKING_ACCEPTED, "door" => door.as_str()).increment(1);
-    let hit = hit(app, inbound, arrival);
-    let tracked = match standing(app, &hit).await {
-        Ok(Standing::Settles(token)) if hit.inbound.dry_run => rehearse(app, &hit, token).await,
-        Ok(Standing::Settles(_)) => settle(app, hit).await,
-        Ok(Standing::Refused(known, refusal)) => refuse(app, &hit, &known, refusal, begun),
+    count_accepted(door);
+    let tracked = match standing(app, &inbound, &arrival).await {
+        Ok(Standing::Settles(token)) if inbound.dry_run => {
+            Box::pin(rehearse(app, hit(app, *inbound, arrival), token)).await
+        }
+        Ok(Standing::Settles(_)) => Box::pin(settle(app, hit(app, *inbound, arrival))).await,
+        Ok(Standing::Refused(known, refusal)) => refuse(app, inbound, arrival, &known, &refusal, begun),
         Ok(Standing::Unknown) => without_outcome(app, door, Unsettled::Away),
-        Err(limited) => refuse_flood(app, &hit, limited, begun),
+        Err(limited) => refuse_flood(app, inbound, arrival, limited, begun),
     };
-    count(&tracked.answer, begun);
+    count_answer(door, tracked.answer.code, begun.elapsed());
     tracked
 }
 
@@ -83,15 +83,18 @@ enum Standing {
 
 /// # Errors
 /// The network sends too many bad tokens.
-async fn standing(app: &App, hit: &Hit) -> Result<Standing, Limited> {
-    let first = look(app, hit);
-    let Standing::Refused(..) = &first else { return Ok(first) };
-    let Some(sent) = sent_token(&hit.inbound) else { return Ok(first) };
-    app.limits.bad_token(hit.arrival.address)?;
+async fn standing(app: &App, inbound: &Inbound, arrival: &Arrival) -> Result<Standing, Limited> {
+    let sent = sent_token(inbound);
+    if let Some(token) = look_for_token(app, sent, arrival) {
+        return Ok(Standing::Settles(Some(token)));
+    }
+    let first = look(app, inbound, arrival);
+    let (Standing::Refused(..), Sent::Unusable | Sent::Digest(_)) = (&first, sent) else { return Ok(first) };
+    app.limits.bad_token(arrival.address)?;
     // Another server may have made the token since our last look at the database.
-    let Some(digest) = sent else { return Ok(first) };
+    let Sent::Digest(digest) = sent else { return Ok(first) };
     match snapshot::find_unknown_token(app, &digest).await {
-        Ok(true) => Ok(look(app, hit)),
+        Ok(true) => Ok(look(app, inbound, arrival)),
         Ok(false) => Ok(first),
         Err(error) => {
             tracing::warn!({ field::ERROR } = %error, "an unknown token could not be looked up");
@@ -100,25 +103,41 @@ async fn standing(app: &App, hit: &Hit) -> Result<Standing, Limited> {
     }
 }
 
-fn look(app: &App, hit: &Hit) -> Standing {
+/// Most requests have a good token, and need no more than to be known by it: intake looks at the rest.
+fn look_for_token(app: &App, sent: Sent, arrival: &Arrival) -> Option<TokenId> {
+    match sent {
+        Sent::Nothing | Sent::Unusable => None,
+        Sent::Digest(digest) => live_token(&app.snapshot.load(), &digest, arrival.at).map(|token| token.id),
+    }
+}
+
+fn look(app: &App, inbound: &Inbound, arrival: &Arrival) -> Standing {
     let snapshot = app.snapshot.load();
-    match admit(hit, &snapshot, &app.keyring) {
+    match admit_read(inbound, arrival, &snapshot, &app.keyring) {
         (known, Err(refusal)) if known.token.is_none() => Standing::Refused(known, refusal),
         (known, Ok(_) | Err(_)) => Standing::Settles(known.token),
     }
 }
 
-/// Was a token sent at a door that takes one, and can it be looked up?
-fn sent_token(inbound: &Inbound) -> Option<Option<TokenDigest>> {
+/// The token of a request, at a door that takes one.
+#[derive(Clone, Copy)]
+enum Sent {
+    Nothing,
+    /// Nobody can have it.
+    Unusable,
+    Digest(TokenDigest),
+}
+
+fn sent_token(inbound: &Inbound) -> Sent {
     use secrecy::ExposeSecret;
     match inbound.door {
-        Door::Click | Door::Pixel => return None,
+        Door::Click | Door::Pixel => return Sent::Nothing,
         Door::Postback | Door::Clickless | Door::Rejection | Door::Status => {}
     }
     match &inbound.secure {
-        SecureSlot::Absent => None,
-        SecureSlot::Unusable => Some(None),
-        SecureSlot::Present(secret) => Some(Some(TokenDigest::of(secret.expose_secret()))),
+        SecureSlot::Absent => Sent::Nothing,
+        SecureSlot::Unusable => Sent::Unusable,
+        SecureSlot::Present(secret) => Sent::Digest(TokenDigest::of(secret.expose_secret())),
     }
 }
 
@@ -126,7 +145,7 @@ async fn settle(app: &App, hit: Hit) -> Tracked {
     let door = hit.inbound.door;
     match app.intake.settle(hit).await {
         Ok(answer) => {
-            metrics::counter!(metric::TRACKING_DURABLE, "door" => door.as_str()).increment(1);
+            count_durable(door);
             Tracked { answer, retry_after_seconds: None, spooled: false }
         }
         Err(unsettled) => without_outcome(app, door, unsettled),
@@ -141,7 +160,7 @@ fn without_outcome(app: &App, door: Door, unsettled: Unsettled) -> Tracked {
             Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: Some(seconds), spooled: false }
         }
         Unsettled::Spooled => {
-            metrics::counter!(metric::TRACKING_DURABLE, "door" => door.as_str()).increment(1);
+            count_durable(door);
             Tracked { answer: Answer::bare(door, Code::TryAgain), retry_after_seconds: None, spooled: true }
         }
         // The writer has logged why.
@@ -151,19 +170,41 @@ fn without_outcome(app: &App, door: Door, unsettled: Unsettled) -> Tracked {
     }
 }
 
-fn refuse(app: &App, hit: &Hit, known: &Known, refusal: Refusal, begun: Instant) -> Tracked {
-    app.intake.offer_receipt(Receipt::refused(hit, known, &refusal, microseconds_since(begun)));
-    Tracked { answer: Answer::bare(hit.inbound.door, refusal.code), retry_after_seconds: None, spooled: false }
+fn refuse(
+    app: &App,
+    inbound: Box<Inbound>,
+    arrival: Arrival,
+    known: &Known,
+    refusal: &Refusal,
+    begun: Instant,
+) -> Tracked {
+    let answer = Answer::bare(inbound.door, refusal.code);
+    keep_receipt(app, inbound, arrival, known, refusal, begun);
+    Tracked { answer, retry_after_seconds: None, spooled: false }
 }
 
-/// Counted always, its receipt kept once in a while: a flood must not fill the disk.
-fn refuse_flood(app: &App, hit: &Hit, limited: Limited, begun: Instant) -> Tracked {
-    static SEEN: AtomicU64 = AtomicU64::new(0);
-    if SEEN.fetch_add(1, Ordering::Relaxed).is_multiple_of(FLOOD_RECEIPTS_ONE_IN) {
-        let refusal = Refusal::new(Check::TokenLive, Code::RateLimited);
-        app.intake.offer_receipt(Receipt::refused(hit, &Known::default(), &refusal, microseconds_since(begun)));
+fn refuse_flood(app: &App, inbound: Box<Inbound>, arrival: Arrival, limited: Limited, begun: Instant) -> Tracked {
+    let door = inbound.door;
+    let refusal = Refusal::new(Check::TokenLive, Code::RateLimited);
+    keep_receipt(app, inbound, arrival, &Known::default(), &refusal, begun);
+    rate_limited(door, limited)
+}
+
+/// The receipt of a request that nobody is known to have sent: kept, or counted as thinned. Nothing is prepared for
+/// it before that is decided, because what a flood costs is paid by everybody else.
+pub(super) fn keep_receipt(
+    app: &App,
+    inbound: Box<Inbound>,
+    arrival: Arrival,
+    known: &Known,
+    refusal: &Refusal,
+    begun: Instant,
+) {
+    if !app.limits.keeps_stranger_receipt(arrival.address, arrival.at) {
+        return count_thinned();
     }
-    rate_limited(hit.inbound.door, limited)
+    let hit = hit(app, *inbound, arrival);
+    app.intake.offer_receipt(Receipt::refused(&hit, known, refusal, microseconds_since(begun)));
 }
 
 fn rate_limited(door: Door, limited: Limited) -> Tracked {
@@ -173,7 +214,7 @@ fn rate_limited(door: Door, limited: Limited) -> Tracked {
 
 /// The same judgement on the same data, with nothing written but a mark on the token. Without a token there is
 /// nobody who may be told.
-async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
+async fn rehearse(app: &App, hit: Hit, token: Option<TokenId>) -> Tracked {
     let door = hit.inbound.door;
     let Some(token) = token else {
         return Tracked { answer: Answer::bare(door, Code::MissingSecure), retry_after_seconds: None, spooled: false };
@@ -181,7 +222,7 @@ async fn rehearse(app: &App, hit: &Hit, token: Option<TokenId>) -> Tracked {
     if let Err(limited) = app.limits.dry_run(token) {
         return rate_limited(door, limited);
     }
-    let rehearsed = match app.intake.rehearse(hit).await {
+    let rehearsed = match app.intake.rehearse(&hit).await {
         Ok(rehearsed) => rehearsed,
         Err(unsettled) => return without_outcome(app, door, unsettled),
     };
@@ -209,14 +250,4 @@ async fn mark_dry_run(app: &App, token: TokenId) {
 
 fn microseconds_since(begun: Instant) -> i64 {
     i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX)
-}
-
-fn count(answer: &Answer, begun: Instant) {
-    let (door, code) = (answer.door.as_str(), answer.code.as_str());
-    metrics::counter!(metric::TRACKING_ANSWERS, "door" => door, "code" => code).increment(1);
-    match answer.code.verdict() {
-        Verdict::Refused => metrics::counter!(metric::TRACKING_REFUSED, "door" => door, "code" => code).increment(1),
-        Verdict::Recorded | Verdict::Duplicate | Verdict::NoChange | Verdict::Parked | Verdict::Failed => {}
-    }
-    metrics::histogram!(metric::TRACKING_SECONDS, "door" => door).record(begun.elapsed().as_secs_f64());
 }

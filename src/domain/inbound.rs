@@ -515,7 +515,7 @@ impl Pairs {
     /// Was a parameter of this name sent, whatever its value? Names in lower case; as [`read`] sees them,
     /// damage by HTML mended.
     pub fn has(&self, name: &str) -> bool {
-        self.pairs.iter().any(|pair| pair.name == name)
+        self.pairs.iter().any(|pair| pair.name() == name)
     }
 
     /// Was a token sent, as `secure` or in a header, whatever its value?
@@ -633,8 +633,8 @@ const PLACEHOLDER_BYTES_MAX: usize = 96;
 struct Pair {
     /// As the sender named it, cleaned; at most [`NAME_BYTES_MAX`] bytes, else cut for a warning.
     sent_name: String,
-    /// In lower case, damage by HTML mended.
-    name: String,
+    /// In lower case, damage by HTML mended; `None` where that is how it was sent.
+    other_name: Option<String>,
     name_mended: bool,
     name_damaged: bool,
     name_too_long: bool,
@@ -643,16 +643,27 @@ struct Pair {
 
 impl Pair {
     fn new(name: Value, name_bytes: usize, value: Value) -> Self {
+        let name_too_long = name_bytes > NAME_BYTES_MAX;
+        let name_damaged = name.damaged;
+        let is_lower = !name.text.bytes().any(|byte| byte.is_ascii_uppercase());
+        if is_lower && !name_too_long && mend_name(&name.text).len() == name.text.len() {
+            let sent_name = name.text;
+            return Self { sent_name, other_name: None, name_mended: false, name_damaged, name_too_long, value };
+        }
         let lower = name.text.to_ascii_lowercase();
         let mended = mend_name(&lower);
         Self {
             name_mended: mended != lower,
-            name: mended.to_owned(),
+            other_name: Some(mended.to_owned()),
             sent_name: first_characters(&name.text, RECEIVED_CHARACTERS_MAX).to_owned(),
-            name_damaged: name.damaged,
-            name_too_long: name_bytes > NAME_BYTES_MAX,
+            name_damaged,
+            name_too_long,
             value,
         }
+    }
+
+    fn name(&self) -> &str {
+        self.other_name.as_deref().unwrap_or(&self.sent_name)
     }
 }
 
@@ -679,7 +690,8 @@ impl Value {
     fn from_text(text: &str, was_repaired: bool) -> Self {
         let unwanted = |c: char| c.is_control() || (was_repaired && c == char::REPLACEMENT_CHARACTER);
         let text = text.trim_ascii();
-        if text.contains(unwanted) {
+        // Nearly all texts are printable ASCII, of which nothing is unwanted.
+        if !is_printable_ascii(text.as_bytes()) && text.contains(unwanted) {
             let kept = text.replace(unwanted, "");
             Self { text: kept.trim_ascii().to_owned(), damaged: true }
         } else {
@@ -774,9 +786,9 @@ impl<'a> Reader<'a> {
             let detail = format!("The name of a parameter is longer than {NAME_BYTES_MAX} bytes.");
             return self.too_many(&pair.sent_name, &detail);
         }
-        let parameter = Parameter::find(&pair.name, self.door);
+        let parameter = Parameter::find(pair.name(), self.door);
         if pair.name_mended {
-            self.warn_hint(WarningCode::NameMended, &pair.sent_name, Some(pair.name.clone()));
+            self.warn_hint(WarningCode::NameMended, &pair.sent_name, Some(pair.name().to_owned()));
         }
         if pair.name_damaged {
             self.warn(WarningCode::CharactersStripped, &pair.sent_name);
@@ -786,7 +798,7 @@ impl<'a> Reader<'a> {
         }
         match parameter {
             Some(parameter) => merge(&mut self.found[parameter as usize], pair),
-            None => match self.others.iter_mut().find(|other| other.pair.name == pair.name) {
+            None => match self.others.iter_mut().find(|other| other.pair.name() == pair.name()) {
                 Some(other) => other.ambiguous |= other.pair.value != pair.value,
                 None => self.others.push(Found { pair, ambiguous: false }),
             },
@@ -994,15 +1006,15 @@ impl<'a> Reader<'a> {
             if extras.len() == EXTRAS_MAX {
                 self.warn(WarningCode::ExtraDropped, &pair.sent_name);
             } else if let Some(value) = self.extra(pair, ambiguous) {
-                let name = if pair.name_mended { &pair.name } else { &pair.sent_name };
-                extras.push((name.clone(), value));
+                let name = if pair.name_mended { pair.name() } else { &pair.sent_name };
+                extras.push((name.to_owned(), value));
             }
         }
         extras
     }
 
     fn extra(&mut self, pair: &'a Pair, ambiguous: bool) -> Option<String> {
-        let hint = nearest_name(&pair.name, self.door);
+        let hint = nearest_name(pair.name(), self.door);
         if holds_a_secret(pair) {
             let field = if has_token_in(&pair.sent_name) { "" } else { pair.sent_name.as_str() };
             self.warn_hint(WarningCode::ValueDropped, field, hint.map(str::to_owned));
@@ -1076,13 +1088,22 @@ fn has_token_in(text: &str) -> bool {
 /// A token under a wrong name must not reach a receipt, where everybody with a log-in could read it.
 fn holds_a_secret(pair: &Pair) -> bool {
     let words = ["secur", "token", "secret", "passw", "apikey", "api_key", "authoriz"];
-    edit_distance(pair.name.as_bytes(), b"secure", 1).is_some()
-        || words.iter().any(|word| pair.name.contains(word))
+    edit_distance(pair.name().as_bytes(), b"secure", 1).is_some()
+        || words.iter().any(|word| pair.name().contains(word))
         || has_token_in(&pair.sent_name)
         || has_token_in(&pair.value.text)
 }
 
+/// Are there neither control characters nor bytes beyond ASCII?
+pub fn is_printable_ascii(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn first_characters(text: &str, characters_max: usize) -> &str {
+    // A character has a byte at least.
+    if text.len() <= characters_max {
+        return text;
+    }
     text.char_indices().nth(characters_max).map_or(text, |(end, _)| &text[..end])
 }
 
@@ -1092,22 +1113,28 @@ fn exceeds(text: &str, characters_max: usize) -> bool {
 
 /// Decodes `+` and percent escapes, once. `%name%` is a placeholder of Windows make and not an escape: no
 /// encoded text can end with a percent sign.
-fn decode(encoded: &[u8]) -> Vec<u8> {
+fn decode(encoded: &[u8]) -> Cow<'_, [u8]> {
+    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(encoded);
+    }
     let placeholder = encoded.len() >= 3
         && encoded.starts_with(b"%")
         && encoded.ends_with(b"%")
         && encoded.iter().all(|byte| *byte == b'%' || is_name_byte(*byte));
     if placeholder {
-        return encoded.to_vec();
+        return Cow::Borrowed(encoded);
     }
     let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
+    Cow::Owned(percent_decode(&spaced).collect())
 }
 
 /// Splits before a `¤cy=` that is not at the beginning, whether its bytes are escaped or not.
 fn split_at_currency_sign(part: &[u8]) -> (&[u8], Option<&[u8]>) {
     let starts = |rest: &[u8], sign: &[u8]| rest.get(..sign.len()).is_some_and(|got| got.eq_ignore_ascii_case(sign));
-    let is_sign = |at: &usize| starts(&part[*at..], "¤cy=".as_bytes()) || starts(&part[*at..], b"%C2%A4cy=");
+    let is_sign = |at: &usize| {
+        matches!(part[*at], b'%' | 0xC2)
+            && (starts(&part[*at..], "¤cy=".as_bytes()) || starts(&part[*at..], b"%C2%A4cy="))
+    };
     match (1..part.len()).find(is_sign) {
         Some(at) => (&part[..at], Some(&part[at..])),
         None => (part, None),
@@ -1151,7 +1178,8 @@ fn is_bracketed_name(text: &str) -> bool {
 
 /// Does an escape such as `%20` stand in the text after decoding?
 fn looks_encoded(text: &str) -> bool {
-    text.as_bytes().windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
+    text.contains('%')
+        && text.as_bytes().windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
 }
 
 /// Digits only; leading zeros do no harm.

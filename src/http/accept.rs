@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -60,9 +61,26 @@ pub struct Limits {
     pub write_timeout: Duration,
 }
 
-/// The socket's peer, as an extension of every request. Not yet the client: see `extract/client_address.rs`.
+/// The socket's peer. Not yet the client: see `extract/client_address.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
+
+/// What answers the requests of a port.
+pub trait Answers: Clone + Send + 'static {
+    fn answer(&self, request: Request<Incoming>, peer: PeerAddress) -> impl Future<Output = Response> + Send;
+}
+
+/// Its routes find the peer among the request's extensions.
+impl Answers for Router {
+    async fn answer(&self, mut request: Request<Incoming>, peer: PeerAddress) -> Response {
+        request.extensions_mut().insert(peer);
+        // axum's services are always ready.
+        match self.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,18 +92,14 @@ pub struct Drained {
 /// Serves until `stop` is ready, then accepts nothing more, lets what is in flight finish for at most `drain`,
 /// and returns when the last connection is gone.
 ///
-/// A panic of the service is answered 500 and costs one request; an error of one socket costs one connection.
-pub async fn serve<S>(
+/// A panic of what answers is answered 500 and costs one request; an error of one socket costs one connection.
+pub async fn serve(
     listener: TcpListener,
-    service: S,
+    port: impl Answers,
     limits: Limits,
     stop: impl Future<Output = ()>,
     drain: Duration,
-) -> Drained
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+) -> Drained {
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let (closing, closed) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -96,7 +110,7 @@ where
             () = &mut stop => break,
             Some(ended) = connections.join_next() => note_end(ended),
             accepted = accept(&listener, &places) => if let Some((stream, peer, place)) = accepted {
-                connections.spawn(converse(stream, peer, place, service.clone(), limits, closed.clone()));
+                connections.spawn(converse(stream, peer, place, port.clone(), limits, closed.clone()));
             },
         }
     }
@@ -146,17 +160,14 @@ fn is_of_one_client(error: &io::Error) -> bool {
 }
 
 /// One connection from its first byte to its last.
-async fn converse<S>(
+async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     place: OwnedSemaphorePermit,
-    service: S,
+    port: impl Answers,
     limits: Limits,
     mut closing: watch::Receiver<bool>,
-) where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+) {
     // Without it a small answer waits for the acknowledgement of the one before it.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!({ field::ERROR } = %error, "a socket closed before it was served");
@@ -164,17 +175,20 @@ async fn converse<S>(
     }
     let phase = Arc::new(SharedPhase::new(Phase::Head));
     let socket = TokioIo::new(TimedSocket::new(stream, Arc::clone(&phase), limits, place));
-    let respond = service_fn(move |request| answer(service.clone(), request, peer, Arc::clone(&phase)));
+    let respond = service_fn(move |request| answer(port.clone(), request, PeerAddress(peer), Arc::clone(&phase)));
     // The time limits are TimedSocket's, which knows a silent client from a slow one; hyper's one limit does not.
     let connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         // A sender that closes its writing half after the request still gets its answer.
         .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX)
+        // Our answers are small: put behind their head they cost less than as a second piece of one write.
+        .writev(false)
         .serve_connection(socket, respond)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = closing_begins(&mut closing) => {
             connection.as_mut().graceful_shutdown();
@@ -196,28 +210,20 @@ async fn closing_begins(closing: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn answer<S>(
-    mut service: S,
-    mut request: Request<Incoming>,
-    peer: SocketAddr,
+async fn answer(
+    port: impl Answers,
+    request: Request<Incoming>,
+    peer: PeerAddress,
     phase: Arc<SharedPhase>,
-) -> Result<Response, Infallible>
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
-{
+) -> Result<Response, Infallible> {
     phase.set(Phase::Serving);
     let response = match too_large(&request) {
         Some(refusal) => refusal,
-        None => {
-            request.extensions_mut().insert(PeerAddress(peer));
-            // axum's services are always ready. A panic must not leave the caller without an answer.
-            let call = AssertUnwindSafe(async { service.call(request).await }).catch_unwind();
-            match call.await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(_) => coded(StatusCode::INTERNAL_SERVER_ERROR, r#"{"ok":false,"code":"internal"}"#),
-            }
-        }
+        // A panic must not leave the caller without an answer.
+        None => match AssertUnwindSafe(port.answer(request, peer)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => coded(StatusCode::INTERNAL_SERVER_ERROR, r#"{"ok":false,"code":"internal"}"#),
+        },
     };
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     phase.set(if upgraded { Phase::Upgraded } else { Phase::Idle });

@@ -4,9 +4,10 @@
 //! status at a door, here and nowhere else, and the admin API is handed [`status_of`] to show what was answered.
 //! A pixel is always 200 with the same picture, because a browser can do nothing with anything else.
 
+use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::app::track::Tracked;
 use crate::domain::answer::Answer;
@@ -18,6 +19,8 @@ use crate::telemetry::field;
 pub(crate) const RECEIPT_ID: HeaderName = HeaderName::from_static("x-receipt-id");
 /// `Retry-After` where nothing more exact is known.
 const RETRY_AFTER_SECONDS: u64 = 1;
+/// Room for those that an answer usually has.
+const HEADERS: usize = 6;
 
 /// The status of a code at a door. `lenient`: the token asked for 200 where a refusal would be a 4xx; that counts for
 /// what is found after its sender is believed (check 4), never for a 401, 429 or 5xx.
@@ -161,7 +164,7 @@ pub(crate) fn respond(tracked: &Tracked, form: Form, route: &'static str) -> Res
         Form::Json => ("application/json", answer.to_json()),
         Form::Text => ("text/plain; charset=utf-8", answer.to_text()),
     };
-    let mut response = with_status(status, body);
+    let mut response = with_status(status, Body::from(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     mark_private(headers);
@@ -209,10 +212,12 @@ pub(crate) fn mark_private(headers: &mut HeaderMap) {
 
 /// Of a body that was not read to its end the rest would be taken for the next request, so the connection ends: a
 /// client must be told, or it sends its next postback into a closing connection.
-pub(crate) fn with_status(status: u16, body: impl IntoResponse) -> Response {
+pub(crate) fn with_status(status: u16, body: impl Into<Body>) -> Response {
     // The table holds valid numbers only.
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, body).into_response();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().reserve(HEADERS);
     if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -111,7 +112,7 @@ pub(crate) async fn tracking_domain(State(state): State<Arc<HttpState>>, request
     if is_ours { said(200, r#"{"ok":true}"#) } else { said(404, r#"{"ok":false}"#) }
 }
 
-fn said(status: u16, body: impl IntoResponse) -> Response {
+fn said(status: u16, body: impl Into<Body>) -> Response {
     let mut response = with_status(status, body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -12,7 +12,7 @@ use roundtrip::app::form::PriceDraft;
 use roundtrip::app::manage_offers::{OfferDraft, create_offer, set_offer_publishers, set_publisher_rate, update_offer};
 use roundtrip::app::manage_partners::{PartnerDraft, create_publisher, update_publisher};
 use roundtrip::app::snapshot::{UnknownTokens, find_unknown_token, keep_fresh, refresh};
-use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, UserErrorCode, demo};
+use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, TrackingRates, UserErrorCode, demo};
 use roundtrip::domain::ids::{AdvertiserId, OfferId, PublisherId};
 use roundtrip::domain::keyring::Keyring;
 use roundtrip::domain::offer::{Offer, OfferState};
@@ -70,7 +70,7 @@ fn server_on(database: &roundtrip::store::Database) -> App {
         clock: clock.clone(),
         minter: Arc::clone(&parts.minter),
         entropy,
-        limits: TrackingLimits::new(clock, 20, 10),
+        limits: TrackingLimits::new(clock, TrackingRates::default()),
         identity: Identity::new(tokens, 14 * 24 * 3600),
         dns: Arc::new(SilentDns),
         intake: Intake::new(parts, bench::options(1)).0,

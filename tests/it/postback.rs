@@ -1,5 +1,7 @@
 //! The doors that servers knock at: every code that they can be told, and what is kept of each.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::Response;
 use roundtrip::domain::ids::OfferId;
@@ -24,6 +26,19 @@ async fn expect_bare(response: Response, status: u16, code: &str) {
     assert_eq!(header(&response, "x-receipt-id"), None);
     let (found, answer) = told(response).await;
     assert_eq!((found, &answer), (status, &serde_json::json!({"ok": false, "code": code})));
+}
+
+/// Those of strangers are written after their answers.
+async fn receipts_become(server: &TestServer, wanted: u64) {
+    let mut found = 0;
+    for _ in 0..100 {
+        found = rows(&server.app.database).await["receipt"];
+        if found >= wanted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(found, wanted);
 }
 
 on_both_engines! {
@@ -322,6 +337,23 @@ on_both_engines! {
         assert_eq!(send("203.0.113.10", "wrong").await.unwrap().status(), 401);
         server.clock.advance_seconds(60);
         assert_eq!(send("203.0.113.9", "wrong").await.unwrap().status(), 401);
+    }
+
+    async fn of_a_flood_without_a_token_all_is_answered_and_the_first_receipts_of_a_second_are_kept(engine: Engine) {
+        let server = TestServer::start_with(engine, "[limits]\nstranger_receipts_per_second = 25").await;
+        let send = async |address: &str| {
+            let request = server.request("GET", "/postback?transaction_id=x").header("x-forwarded-for", address);
+            expect_bare(request.send().await.unwrap(), 401, "missing_secure").await;
+        };
+        for _ in 0..12 {
+            send("203.0.113.9").await;
+        }
+        receipts_become(&server, 5).await;
+        send("203.0.113.200").await;
+        receipts_become(&server, 6).await;
+        server.clock.advance_seconds(1);
+        send("203.0.113.9").await;
+        receipts_become(&server, 7).await;
     }
 
     async fn a_lenient_token_is_told_200_for_what_is_final_and_not_its_identity(engine: Engine) {

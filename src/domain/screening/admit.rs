@@ -4,11 +4,13 @@
 
 use secrecy::ExposeSecret;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
 use crate::domain::ids::PublisherId;
 use crate::domain::inbound::{Door, Inbound, SecureSlot, Slot, WarningCode, presentable};
 use crate::domain::keyring::Keyring;
 use crate::domain::offer::{Offer, OfferState};
+use crate::domain::receipt::Arrival;
 use crate::domain::secure_token::{SecureToken, TokenDigest, TokenScope};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transaction_id::{TransactionId, Unsealed};
@@ -18,13 +20,29 @@ use super::{Admission, Check, Hit, Known, Refusal, warning};
 /// Looks at the request and the snapshot. The first failing check of the door decides.
 /// For every door but the click's, which has [`admit_click`].
 pub fn admit<'a>(hit: &'a Hit, snapshot: &'a Snapshot, keyring: &Keyring) -> (Known, Result<Admission<'a>, Refusal>) {
+    admit_read(&hit.inbound, &hit.arrival, snapshot, keyring)
+}
+
+/// As [`admit`], before the private forms of the request are made: a stranger's are mostly made for nothing.
+pub fn admit_read<'a>(
+    inbound: &'a Inbound,
+    arrival: &'a Arrival,
+    snapshot: &'a Snapshot,
+    keyring: &Keyring,
+) -> (Known, Result<Admission<'a>, Refusal>) {
     let mut known = Known::default();
-    let result = Admitting { hit, snapshot, keyring, known: &mut known }.run();
+    let result = Admitting { inbound, arrival, snapshot, keyring, known: &mut known }.run();
     (known, result)
 }
 
+/// The token of this digest, when it may be used at this instant.
+pub fn live_token<'a>(snapshot: &'a Snapshot, digest: &TokenDigest, at: Timestamp) -> Option<&'a SecureToken> {
+    snapshot.tokens.get(digest).filter(|token| token.live_at(at))
+}
+
 struct Admitting<'a, 'k> {
-    hit: &'a Hit,
+    inbound: &'a Inbound,
+    arrival: &'a Arrival,
     snapshot: &'a Snapshot,
     keyring: &'k Keyring,
     known: &'k mut Known,
@@ -32,8 +50,8 @@ struct Admitting<'a, 'k> {
 
 impl<'a> Admitting<'a, '_> {
     fn run(&mut self) -> Result<Admission<'a>, Refusal> {
-        let unreadable = self.hit.inbound.unreadable.clone().map(|problem| Refusal::of(Check::RequestReads, problem));
-        match self.hit.inbound.door {
+        let unreadable = self.inbound.unreadable.clone().map(|problem| Refusal::of(Check::RequestReads, problem));
+        match self.inbound.door {
             Door::Pixel => {
                 unreadable.map_or(Ok(()), Err)?;
                 self.pixel()
@@ -62,42 +80,41 @@ impl<'a> Admitting<'a, '_> {
             return Err(refusal);
         }
         let token = found.map_err(|(check, code)| Refusal::new(check, code))?;
-        if self.hit.inbound.door.capability().is_some_and(|needed| !token.capabilities.has(needed)) {
+        if self.inbound.door.capability().is_some_and(|needed| !token.capabilities.has(needed)) {
             return Err(Refusal::new(Check::TokenMay, Code::TokenCapability));
         }
-        if !token.admits(self.hit.arrival.address) {
+        if !token.admits(self.arrival.address) {
             return Err(Refusal::new(Check::SenderAddress, Code::IpNotAllowed));
         }
         Ok(token)
     }
 
     fn live_token(&self) -> Result<&'a SecureToken, (Check, Code)> {
-        let secret = match &self.hit.inbound.secure {
+        let secret = match &self.inbound.secure {
             SecureSlot::Absent => return Err((Check::TokenPresent, Code::MissingSecure)),
             SecureSlot::Unusable => return Err((Check::TokenLive, Code::InvalidSecure)),
             SecureSlot::Present(secret) => secret,
         };
-        let token = self.snapshot.tokens.get(&TokenDigest::of(secret.expose_secret()));
-        token.filter(|token| token.live_at(self.hit.arrival.at)).ok_or((Check::TokenLive, Code::InvalidSecure))
+        live_token(self.snapshot, &TokenDigest::of(secret.expose_secret()), self.arrival.at)
+            .ok_or((Check::TokenLive, Code::InvalidSecure))
     }
 
     /// A rejection by the sealed id alone, where the offer admits it from this address.
     fn tokenless_rejection(&self) -> bool {
-        let tokenless =
-            self.hit.inbound.door == Door::Rejection && matches!(self.hit.inbound.secure, SecureSlot::Absent);
+        let tokenless = self.inbound.door == Door::Rejection && matches!(self.inbound.secure, SecureSlot::Absent);
         if !tokenless {
             return false;
         }
         let offer = self.transaction().ok().and_then(|(_, unsealed)| self.snapshot.offers.get(&unsealed.offer));
         offer.is_some_and(|offer| {
-            let address = self.hit.arrival.address.to_canonical();
+            let address = self.arrival.address.to_canonical();
             offer.switches.reject_without_secure
                 && offer.reject_allowed_addresses.iter().any(|network| network.contains(&address))
         })
     }
 
     fn transaction(&self) -> Result<(TransactionId, Unsealed), Refusal> {
-        let text = match &self.hit.inbound.transaction_id {
+        let text = match &self.inbound.transaction_id {
             Slot::Absent => return Err(Refusal::new(Check::TransactionId, Code::MissingTransactionId)),
             Slot::Bad(problem) => return Err(Refusal::of(Check::TransactionId, problem.clone())),
             Slot::Value(text) => text,
@@ -123,13 +140,13 @@ impl<'a> Admitting<'a, '_> {
             return Err(Refusal::new(Check::TokenOffer, Code::TokenOfferMismatch));
         }
         let offer = self.sealed_offer(&unsealed)?;
-        match self.hit.inbound.door {
+        match self.inbound.door {
             Door::Rejection => self.reason_given()?,
             Door::Status => self.status_given()?,
             Door::Postback => self.open(offer)?,
             Door::Click | Door::Clickless | Door::Pixel => {}
         }
-        match self.hit.inbound.door {
+        match self.inbound.door {
             Door::Postback => self.status_reads()?,
             Door::Rejection | Door::Status => self.target_reads()?,
             Door::Click | Door::Clickless | Door::Pixel => {}
@@ -156,14 +173,14 @@ impl<'a> Admitting<'a, '_> {
     }
 
     fn reason_given(&self) -> Result<(), Refusal> {
-        match self.hit.inbound.rejected_reason {
+        match self.inbound.rejected_reason {
             Some(_) => Ok(()),
             None => Err(Refusal::new(Check::ReasonGiven, Code::ReasonRequired)),
         }
     }
 
     fn status_given(&self) -> Result<(), Refusal> {
-        match &self.hit.inbound.status {
+        match &self.inbound.status {
             Slot::Value(_) => Ok(()),
             Slot::Absent => Err(Refusal::new(Check::StatusGiven, Code::InvalidStatus)),
             Slot::Bad(problem) => Err(Refusal::of(Check::StatusGiven, problem.clone())),
@@ -172,21 +189,21 @@ impl<'a> Admitting<'a, '_> {
 
     /// A conversion is born with the status that is sent, so one that is none must not pass for none sent.
     fn status_reads(&self) -> Result<(), Refusal> {
-        match &self.hit.inbound.status {
+        match &self.inbound.status {
             Slot::Absent | Slot::Value(_) => Ok(()),
             Slot::Bad(problem) => Err(Refusal::of(Check::RequestReads, problem.clone())),
         }
     }
 
     fn target_reads(&self) -> Result<(), Refusal> {
-        match &self.hit.inbound.conversion_id {
+        match &self.inbound.conversion_id {
             Slot::Absent | Slot::Value(_) => Ok(()),
             Slot::Bad(problem) => Err(Refusal::of(Check::TargetFound, problem.clone())),
         }
     }
 
     fn clickless(&mut self, token: &'a SecureToken) -> Result<Admission<'a>, Refusal> {
-        if !matches!(self.hit.inbound.transaction_id, Slot::Absent) {
+        if !matches!(self.inbound.transaction_id, Slot::Absent) {
             return Err(Refusal::new(Check::NoTransactionId, Code::UnexpectedTransactionId));
         }
         let offer = self.named_offer(token)?;
@@ -197,7 +214,7 @@ impl<'a> Admitting<'a, '_> {
         }
         let publisher = self.named_publisher()?;
         self.known.publisher = Some(publisher);
-        if let Slot::Bad(problem) = &self.hit.inbound.external_transaction_id {
+        if let Slot::Bad(problem) = &self.inbound.external_transaction_id {
             return Err(Refusal::of(Check::RequestReads, problem.clone()));
         }
         self.status_reads()?;
@@ -206,7 +223,7 @@ impl<'a> Admitting<'a, '_> {
 
     /// The token's offer, or `offer=` beside a global token.
     fn named_offer(&self, token: &SecureToken) -> Result<&'a Offer, Refusal> {
-        let sent = match &self.hit.inbound.offer {
+        let sent = match &self.inbound.offer {
             Slot::Absent => None,
             Slot::Value(id) => Some(*id),
             Slot::Bad(problem) => return Err(Refusal::of(Check::OfferKnown, problem.clone())),
@@ -224,7 +241,7 @@ impl<'a> Admitting<'a, '_> {
     }
 
     fn named_publisher(&self) -> Result<PublisherId, Refusal> {
-        let id = publisher_slot(&self.hit.inbound)?;
+        let id = publisher_slot(self.inbound)?;
         if self.snapshot.publishers.contains_key(&id) {
             Ok(id)
         } else {
@@ -233,7 +250,7 @@ impl<'a> Admitting<'a, '_> {
     }
 
     fn pixel(&mut self) -> Result<Admission<'a>, Refusal> {
-        if self.snapshot.accepting_domain(&self.hit.arrival.host).is_none() {
+        if self.snapshot.accepting_domain(&self.arrival.host).is_none() {
             return Err(Refusal::new(Check::DomainVerified, Code::PixelDomainRequired));
         }
         let (id, unsealed) = self.transaction()?;
@@ -259,7 +276,7 @@ impl<'a> Admitting<'a, '_> {
     ) -> Result<Admission<'a>, Refusal> {
         self.event()?;
         let mut warnings = Vec::new();
-        let order_id = match &self.hit.inbound.order_id {
+        let order_id = match &self.inbound.order_id {
             Slot::Absent => None,
             Slot::Value(order_id) => Some(order_id.as_str()),
             Slot::Bad(problem) if offer.counts_orders() => {
@@ -276,7 +293,7 @@ impl<'a> Admitting<'a, '_> {
 
     /// No offer defines events yet: every event is unknown.
     fn event(&self) -> Result<(), Refusal> {
-        let inbound = &self.hit.inbound;
+        let inbound = &self.inbound;
         let unknown = |field: &'static str, received: String| Refusal {
             received: Some(received.chars().take(64).collect()),
             ..Refusal::detailed(

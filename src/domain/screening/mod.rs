@@ -29,7 +29,7 @@ mod repeat;
 mod tests;
 
 pub use admission::Admission;
-pub use admit::admit;
+pub use admit::{admit, admit_read, live_token};
 pub use checks::Check;
 pub use click::{ClickAdmission, admit_click};
 pub use judge::{Facts, Judgement, Ruling, Standing, judge};

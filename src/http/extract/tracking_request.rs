@@ -4,18 +4,21 @@
 //! looked at and whoever holds one is told what is wrong and finds the receipt. What would go wrong otherwise: a
 //! sender that posts XML would see a 415 and nobody else would ever know.
 
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
 use url::{Origin, Url};
 
 use super::body::{BODY_BYTES_MAX, BodyProblem, read_body};
 use super::client_address::client_address;
 use crate::domain::code::Code;
-use crate::domain::inbound::{Door, Inbound, Pairs, Problem, read};
+use crate::domain::inbound::{Door, Inbound, Pairs, Problem, is_printable_ascii, read};
 use crate::domain::receipt::Arrival;
 use crate::http::accept::PeerAddress;
 use crate::http::state::HttpState;
@@ -30,6 +33,7 @@ const PATH_CHARACTERS_MAX: usize = 255;
 /// One request, its parameters not yet read as any door's.
 pub(crate) struct TrackingRequest {
     pub(crate) parts: Parts,
+    peer: SocketAddr,
     pub(crate) pairs: Pairs,
     problem: Option<Problem>,
 }
@@ -37,15 +41,24 @@ pub(crate) struct TrackingRequest {
 impl TrackingRequest {
     /// Takes the parameters together. The body is read where the method has one.
     pub(crate) async fn read(request: Request, body_timeout: Duration) -> Self {
+        let peer = PeerAddress(peer_of(request.extensions()));
+        Self::of(request, peer, body_timeout).await
+    }
+
+    /// As [`Self::read`], for whoever knows the peer.
+    pub(crate) async fn of<B>(request: axum::http::Request<B>, peer: PeerAddress, body_timeout: Duration) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         let (parts, body) = request.into_parts();
         let mut pairs = Pairs::from_query(parts.uri.query().unwrap_or_default().as_bytes());
         add_token_headers(&mut pairs, &parts.headers);
         let problem = if parts.method == Method::POST {
-            add_body(&mut pairs, &parts.headers, body, body_timeout).await.err()
+            Box::pin(add_body(&mut pairs, &parts.headers, Body::new(body), body_timeout)).await.err()
         } else {
             None
         };
-        Self { parts, pairs, problem }
+        Self { parts, peer: peer.0, pairs, problem }
     }
 
     /// The body's problem, when it has one.
@@ -54,9 +67,9 @@ impl TrackingRequest {
     }
 
     /// Reads the parameters as `door` understands them.
-    pub(crate) fn at(self, door: Door, state: &HttpState) -> (Parts, Inbound, Arrival) {
-        let arrival = arrival(&self.parts, state);
-        let mut inbound = read(door, self.pairs);
+    pub(crate) fn at(self, door: Door, state: &HttpState) -> (Parts, Box<Inbound>, Arrival) {
+        let arrival = arrival(door, &self.parts, self.peer, state);
+        let mut inbound = Box::new(read(door, self.pairs));
         // A body that is not there is worse than anything in the query.
         if let Some(problem) = self.problem {
             inbound.unreadable = Some(problem);
@@ -71,44 +84,64 @@ pub(crate) fn host_of(parts: &Parts) -> &str {
     parts.uri.authority().map(|authority| authority.as_str()).or(named).unwrap_or_default()
 }
 
-fn arrival(parts: &Parts, state: &HttpState) -> Arrival {
+fn arrival(door: Door, parts: &Parts, peer: SocketAddr, state: &HttpState) -> Arrival {
     let headers = &parts.headers;
-    let user_agent = text(headers, header::USER_AGENT).map(|agent| cut(&agent, USER_AGENT_CHARACTERS_MAX));
+    let user_agent = text(headers, header::USER_AGENT, USER_AGENT_CHARACTERS_MAX);
+    let is_click = door == Door::Click;
+    // Where a visitor came from, and whether he is one, is kept of clicks only.
+    let visitor = user_agent.as_deref().filter(|_| is_click);
+    let referrer = headers.get(header::REFERER).filter(|_| is_click);
     Arrival {
         at: state.app.clock.now(),
         method: parts.method.as_str().to_owned(),
-        host: cut(host_of(parts), HOST_CHARACTERS_MAX),
-        path: cut(parts.uri.path(), PATH_CHARACTERS_MAX),
-        address: address_of(parts, state),
-        is_bot: user_agent.as_deref().is_some_and(|agent| state.bots.is_bot(agent)),
+        host: cut(host_of(parts), HOST_CHARACTERS_MAX).to_owned(),
+        path: cut(parts.uri.path(), PATH_CHARACTERS_MAX).to_owned(),
+        address: client_address(peer, headers, &state.trusted_proxies),
+        is_bot: visitor.is_some_and(|agent| state.bots.is_bot(agent)),
+        referrer_origin: referrer.and_then(|value| origin_of(readable(value).trim())),
         user_agent,
-        referrer_origin: text(headers, header::REFERER).and_then(|referrer| origin_of(&referrer)),
         request_id: state.request_ids.next(),
     }
 }
 
-/// The client's address; the unspecified one where no socket is behind the request, as in some tests.
-pub(crate) fn address_of(parts: &Parts, state: &HttpState) -> std::net::IpAddr {
-    let peer = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-    let unknown = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-    client_address(peer.unwrap_or(unknown), &parts.headers, &state.trusted_proxies)
+/// The client's address, of a request that came through the router.
+pub(crate) fn address_of(parts: &Parts, state: &HttpState) -> IpAddr {
+    client_address(peer_of(&parts.extensions), &parts.headers, &state.trusted_proxies)
+}
+
+/// The unspecified one where no socket is behind the request, as in some tests.
+fn peer_of(extensions: &Extensions) -> SocketAddr {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    extensions.get::<PeerAddress>().map_or(unknown, |peer| peer.0)
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName, characters_max: usize) -> Option<String> {
+    let text = readable(headers.get(name)?);
+    Some(cut(text.trim(), characters_max).to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What is not UTF-8 is replaced, and a control character left out: it goes into a column of text.
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
-    let value = headers.get(name)?;
-    let text: String = String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).collect();
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+fn readable(value: &HeaderValue) -> Cow<'_, str> {
+    match str::from_utf8(value.as_bytes()) {
+        Ok(text) if is_printable_ascii(text.as_bytes()) => Cow::Borrowed(text),
+        Ok(_) | Err(_) => {
+            Cow::Owned(String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).collect())
+        }
+    }
 }
 
-fn cut(text: &str, characters_max: usize) -> String {
-    text.chars().take(characters_max).collect()
+fn cut(text: &str, characters_max: usize) -> &str {
+    // A character has a byte at least.
+    if text.len() <= characters_max {
+        return text;
+    }
+    text.char_indices().nth(characters_max).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Scheme and host only: the path of a referrer is nobody's business.
 fn origin_of(referrer: &str) -> Option<String> {
     match Url::parse(referrer).ok()?.origin() {
-        origin @ Origin::Tuple(..) => Some(cut(&origin.ascii_serialization(), HOST_CHARACTERS_MAX)),
+        origin @ Origin::Tuple(..) => Some(cut(&origin.ascii_serialization(), HOST_CHARACTERS_MAX).to_owned()),
         Origin::Opaque(_) => None,
     }
 }
@@ -190,6 +223,24 @@ mod tests {
         assert_eq!(bearer(b"Bearer"), Some(b"".as_slice()));
         for other in [b"Basic abc".as_slice(), b"Bearerabc", b"", b"Bear"] {
             assert_eq!(bearer(other), None);
+        }
+    }
+
+    #[test]
+    fn a_header_is_cut_at_a_character_and_loses_what_is_no_text() {
+        let read = |bytes: &[u8], max| {
+            let value = HeaderValue::from_bytes(bytes).unwrap();
+            text(&HeaderMap::from_iter([(header::USER_AGENT, value)]), header::USER_AGENT, max)
+        };
+        for (bytes, max, expected) in [
+            (b"agent/1".as_slice(), 7, Some("agent/1")),
+            (b"agent/1", 6, Some("agent/")),
+            (b" agent\t/1 ", 20, Some("agent/1")),
+            ("a\u{e9}\u{e9}".as_bytes(), 2, Some("a\u{e9}")),
+            (b"a\xff", 2, Some("a\u{fffd}")),
+            (b" ", 2, None),
+        ] {
+            assert_eq!(read(bytes, max).as_deref(), expected, "{}", bytes.escape_ascii());
         }
     }
 

@@ -29,13 +29,18 @@ const GIF: &[u8; 43] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\
 
 pub(crate) async fn pixel(State(state): State<Arc<HttpState>>, request: Request) -> Response {
     let request = TrackingRequest::read(request, state.body_timeout).await;
-    let (parts, mut inbound, arrival) = request.at(Door::Pixel, &state);
-    take_cookie(&mut inbound, &parts.headers);
-    respond(&track(&state.app, inbound, arrival).await)
+    answer_read(&state, request).await
 }
 
 pub(crate) async fn refuse_method(request: Request) -> Response {
     method_not_allowed(Door::Postback, METHODS, request.headers(), ROUTE)
+}
+
+/// For whoever has read the request already.
+pub(crate) async fn answer_read(state: &HttpState, request: TrackingRequest) -> Response {
+    let (parts, mut inbound, arrival) = request.at(Door::Pixel, state);
+    take_cookie(&mut inbound, &parts.headers);
+    respond(&track(&state.app, inbound, arrival).await)
 }
 
 /// Without an id in the URL, `offer=` says which cookie has it.

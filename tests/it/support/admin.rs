@@ -141,7 +141,7 @@ impl Admin {
     /// Follows a tracking link; the transaction id of the visit.
     pub(crate) async fn click(&self, query: &str) -> String {
         let inbound = read(Door::Click, Pairs::from_query(query.as_bytes()));
-        match record_click(&self.app, inbound, self.arrival("/click")).await {
+        match record_click(&self.app, Box::new(inbound), self.arrival("/click")).await {
             Clicked::Landed { location, .. } => location.split("tid=").nth(1).unwrap().to_owned(),
             Clicked::Refused { code, .. } => panic!("{}", code.as_str()),
         }
@@ -150,7 +150,7 @@ impl Admin {
     /// Sends a postback of whatever kind.
     pub(crate) async fn track(&self, door: Door, query: &str) -> Answer {
         let inbound = read(door, Pairs::from_query(query.as_bytes()));
-        track(&self.app, inbound, self.arrival("/postback")).await.answer
+        track(&self.app, Box::new(inbound), self.arrival("/postback")).await.answer
     }
 
     fn arrival(&self, path: &str) -> Arrival {

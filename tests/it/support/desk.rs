@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roundtrip::app::access_token::{AccessTokens, SigningKeys};
 use roundtrip::app::dns::DnsLookup;
 use roundtrip::app::snapshot::{UnknownTokens, refresh};
-use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, UserErrorCode};
+use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, TrackingRates, UserErrorCode};
 use roundtrip::domain::keyring::Keyring;
 use roundtrip::domain::transaction_id::Minter;
 use roundtrip::intake::{Intake, IntakeParts};
@@ -45,7 +45,7 @@ pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<Ma
         dns,
         identity: Identity::new(tokens, 14 * 24 * 3600),
         minter: Arc::clone(&parts.minter),
-        limits: TrackingLimits::new(Arc::clone(&parts.clock), 20, 10),
+        limits: TrackingLimits::new(Arc::clone(&parts.clock), TrackingRates::default()),
         intake: intake(parts),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),

@@ -9,12 +9,17 @@ pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 mod m0001_round_trip;
 mod m0002_late_clicks;
+mod m0003_keys_side_by_side;
 
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_round_trip::Migration), Box::new(m0002_late_clicks::Migration)]
+        vec![
+            Box::new(m0001_round_trip::Migration),
+            Box::new(m0002_late_clicks::Migration),
+            Box::new(m0003_keys_side_by_side::Migration),
+        ]
     }
 }

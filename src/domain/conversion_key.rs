@@ -1,8 +1,9 @@
 //! The keys that a conversion is known by: the one place where "never twice" lives.
 //!
 //! Recording claims every key that applies; any that is taken makes the request a duplicate of its owner.
-//! Keys are looked up in the order O, X, R, F and claimed in byte order. A key that belongs to a transaction
-//! begins with the id's own time, so that its index stays local; the rest is BLAKE3, 128 bits and more.
+//! Keys are looked up in the order O, X, R, F and claimed in byte order. A key that belongs to a transaction begins
+//! with the id's own time, and says its kind only then: the keys of one conversion lie side by side, on one page of
+//! the index, near those of the same minute. The rest is BLAKE3, 128 bits and more.
 //!
 //! O `offer, transaction, event, order` when an order id came (clickless: `offer, publisher, event, order`) ·
 //! X `offer, publisher, external id`, clickless only · R `fingerprint, n` when nothing but the request itself
@@ -12,7 +13,7 @@
 use super::ids::{OfferId, PublisherId};
 use super::transaction_id::TransactionId;
 
-/// One key: a byte that says which kind, then what it is made of.
+/// One key: a byte that says which kind (`T` and a second byte later where a transaction leads), and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConversionKey(Vec<u8>);
 
@@ -21,6 +22,8 @@ pub type Fingerprint = [u8; 16];
 
 /// How many bytes of a transaction id lead a key of it: header, time and nonce, unique without the rest.
 const TRANSACTION_LEAD: usize = 11;
+/// Begins a key that a transaction leads.
+const OF_TRANSACTION: u8 = b'T';
 
 impl ConversionKey {
     /// O, of a click's transaction.
@@ -61,20 +64,14 @@ impl ConversionKey {
 
     /// F.
     pub fn first(transaction: &TransactionId, event: i32) -> Self {
-        let mut key = Vec::with_capacity(30);
-        key.push(b'F');
-        key.extend_from_slice(transaction.as_bytes());
-        key.extend_from_slice(&number(event));
-        Self(key)
+        let mut key = Self::of_transaction(b'F', transaction, &transaction.as_bytes()[TRANSACTION_LEAD..]);
+        key.0.extend_from_slice(&number(event));
+        key
     }
 
-    /// Between which keys the O keys and the R keys of a transaction lie, whatever their order or request.
-    pub fn ranges_of(transaction: &TransactionId) -> [(Self, Self); 2] {
-        let range = |kind| {
-            let (low, high) = (Self::of_transaction(kind, transaction, &[]), [0xff; 20]);
-            (low, Self::of_transaction(kind, transaction, &high))
-        };
-        [range(b'O'), range(b'R')]
+    /// Between which keys all keys of a transaction lie, whatever their kind, order or request.
+    pub fn range_of(transaction: &TransactionId) -> (Self, Self) {
+        (Self::of_transaction(0, transaction, &[]), Self::of_transaction(0xff, transaction, &[]))
     }
 
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
@@ -100,14 +97,18 @@ impl ConversionKey {
     }
 
     fn repeat_stem(&self) -> Option<&[u8]> {
-        let is_repeat = matches!(self.0.first(), Some(b'R' | b'r'));
+        let is_repeat = match self.0.first() {
+            Some(&OF_TRANSACTION) => self.0.get(TRANSACTION_LEAD + 1) == Some(&b'R'),
+            first => first == Some(&b'r'),
+        };
         if is_repeat { self.0.len().checked_sub(4).map(|end| &self.0[..end]) } else { None }
     }
 
     fn of_transaction(kind: u8, transaction: &TransactionId, rest: &[u8]) -> Self {
-        let mut key = Vec::with_capacity(32);
-        key.push(kind);
+        let mut key = Vec::with_capacity(33);
+        key.push(OF_TRANSACTION);
         key.extend_from_slice(&transaction.as_bytes()[..TRANSACTION_LEAD]);
+        key.push(kind);
         key.extend_from_slice(rest);
         Self(key)
     }
@@ -201,11 +202,15 @@ mod tests {
         assert_eq!(low, zero);
         assert!(low < one && one < high);
         assert_eq!(high.next_repeat(), None);
-        let [orders, repeats] = ConversionKey::ranges_of(&transaction(1));
         let order = ConversionKey::order(OfferId::new(1).unwrap(), &transaction(1), 0, "A");
-        assert!(orders.0 < order && order < orders.1);
-        assert!(repeats.0 < low && high < repeats.1);
-        assert_eq!(ConversionKey::first(&transaction(1), 0).repeat_range(), None);
+        let first = ConversionKey::first(&transaction(1), i32::MAX);
+        let (lowest, highest) = ConversionKey::range_of(&transaction(1));
+        for key in [&low, &high, &order, &first] {
+            assert!(lowest < *key && *key < highest, "{key:?}");
+        }
+        assert_eq!((first.repeat_range(), order.repeat_range()), (None, None));
+        let (low, high) = ConversionKey::clickless_repeat(&[1; 16], 7).repeat_range().unwrap();
+        assert!(low < high);
     }
 
     #[test]

@@ -37,6 +37,8 @@ const POSTGRES_VERSION_MIN: i32 = 150_000;
 const SQLITE_CACHE: &str = "-65536";
 /// Pages of the WAL after which SQLite's writer moves them into the file.
 const SQLITE_CHECKPOINT: &str = "8000";
+/// Rows that SQLite's thread reads ahead of the writer's: else the two would wake each other for every few.
+const SQLITE_ROWS: usize = 1024;
 /// A writer looks rows up by their keys and by nothing else, so a plan that was made while a table was empty, and read
 /// all of it, must never be kept.
 const WRITER_PLANS: [(&str, &str); 3] =
@@ -395,6 +397,14 @@ impl Tx {
         Ok(row.try_get("", "version")?)
     }
 
+    /// Can nobody else write while this transaction is open? Then what it has read stays true.
+    pub(super) fn writes_alone(&self) -> bool {
+        match &self.0 {
+            Open::Sqlite(..) => true,
+            Open::Postgres(_) | Open::ReadSqlite(_) | Open::ReadPostgres(_) => false,
+        }
+    }
+
     /// # Errors
     /// `CommitUnknown` when the answer did not come: what was written must be read back.
     pub async fn commit(self) -> Result<WriterConnection, StoreError> {
@@ -445,7 +455,11 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
     Ok(Database {
         engine: Engine::Sqlite,
         writer: WriterOptions::Sqlite {
-            options: base.clone().pragma("cache_size", SQLITE_CACHE).pragma("wal_autocheckpoint", SQLITE_CHECKPOINT),
+            options: base
+                .clone()
+                .row_buffer_size(SQLITE_ROWS)
+                .pragma("cache_size", SQLITE_CACHE)
+                .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT),
             turn: Arc::default(),
             patience: options.statement_timeout,
         },

@@ -117,7 +117,7 @@ pub(crate) struct Span {
 }
 
 /// Rows of one SQLite statement: few sizes, so that few statements are prepared.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 /// Keys of one SQLite look-up; the last one is repeated to fill the list.
 const LOOK_UP: [usize; 3] = [256, 32, 4];
 
@@ -272,7 +272,9 @@ async fn insert_chunks(
         while count - done >= size {
             let values = vec![tuple.as_str(); size].join(", ");
             let table = rows.table;
-            let sql = format!("INSERT INTO {table} ({}) VALUES {values} {}", names.join(", "), rows.tail);
+            // A row that fails ends the whole transaction here, so SQLite need not remember how each page was before
+            // the statement (`ABORT`, the default, writes all of them aside).
+            let sql = format!("INSERT OR FAIL INTO {table} ({}) VALUES {values} {}", names.join(", "), rows.tail);
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for row in done..done + size {
                 for (_, column) in &rows.columns {

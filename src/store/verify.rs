@@ -430,11 +430,8 @@ async fn owners(database: &Database, condition: Condition) -> Result<HashSet<Uui
 }
 
 fn keys_of(transaction: &TransactionId) -> Condition {
-    let ranges = ConversionKey::ranges_of(transaction).map(|(low, high)| {
-        let (low, high) = (low.as_bytes().to_vec(), high.as_bytes().to_vec());
-        conversion_key::Column::Key.between(low, high)
-    });
-    ranges.into_iter().fold(Condition::any(), Condition::add)
+    let (low, high) = ConversionKey::range_of(transaction);
+    Condition::all().add(conversion_key::Column::Key.between(low.as_bytes().to_vec(), high.as_bytes().to_vec()))
 }
 
 /// The last key of a step of [`STEP_ROWS`]; none when fewer are left.

@@ -26,6 +26,7 @@ mod faults;
 mod late_click;
 mod model;
 mod never_twice;
+mod old_keys;
 mod outage;
 mod overload;
 mod pixel;

@@ -106,7 +106,13 @@ impl Writer {
                     repetition = Repetition::Possible;
                     continue;
                 }
-                _ => error.outage().into_iter().for_each(|outage| self.breaker.failed(outage)),
+                StoreError::Unavailable(_)
+                | StoreError::CommitUnknown(_)
+                | StoreError::Taken(_)
+                | StoreError::Refused(_)
+                | StoreError::Unreadable { .. }
+                | StoreError::Unfit(_)
+                | StoreError::Abandoned => error.outage().into_iter().for_each(|outage| self.breaker.failed(outage)),
             }
             repetition = Repetition::Possible;
             let pause = PAUSE.saturating_mul(tries);

@@ -12,11 +12,11 @@ impl<'a, T> Of<'a, T> {
     }
 
     pub(super) fn text_or_null(&self, of: impl Fn(&'a T) -> Option<&'a str>) -> Column<'a> {
-        Column::Text(self.0.iter().map(|item| of(item)).collect())
+        Column::Text(self.0.iter().map(of).collect())
     }
 
     pub(super) fn bytes(&self, of: impl Fn(&'a T) -> Option<&'a [u8]>) -> Column<'a> {
-        Column::Bytes(self.0.iter().map(|item| of(item)).collect())
+        Column::Bytes(self.0.iter().map(of).collect())
     }
 
     pub(super) fn i16(&self, of: impl Fn(&'a T) -> i16) -> Column<'a> {

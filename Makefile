@@ -6,6 +6,7 @@
 #   make torture              kills, power cuts, broken databases and disks: about an hour; SECONDS=60 bounds each kind,
 #                             WHAT="kills power postgres disk", RUNS, SEED, MORE="--clicks all --breaker"
 #   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
+#   make bench GROWN=1        the same on full tables, memory over time, overload: an hour, and 50 GiB of disk
 
 CARGO ?= cargo
 # `dev` or `release`.
@@ -19,11 +20,13 @@ RUNS ?= 200
 SECONDS ?= 3600
 SEED ?=
 MORE ?=
+# Anything: `make bench` on full tables.
+GROWN ?=
 
 .PHONY: help run test torture bench lint fmt schema openapi audit ci
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 	@printf 'targets: run test torture bench lint fmt schema openapi audit ci\n'
 
 run:
@@ -40,7 +43,7 @@ torture:
 
 # The figures go into benches/RESULTS.md. 2 000 connections need more open files than many shells allow.
 bench:
-	ulimit -n $$(ulimit -Hn) && $(CARGO) bench --locked --bench bench -- --write $(if $(LONG),--long)
+	ulimit -n $$(ulimit -Hn) && $(CARGO) bench --locked --bench bench -- --write $(if $(GROWN),--grown,$(if $(LONG),--long))
 
 lint:
 	$(CARGO) fmt --all --check

@@ -54,6 +54,15 @@ pub(crate) struct Rate {
     pub(crate) per_second: u64,
     /// All right answers, to be found in the tables.
     pub(crate) right: u64,
+    /// Answers that asked to come again: none, unless they are allowed.
+    pub(crate) busy: u64,
+}
+
+/// Is an answer that asks to come again (503) the end of a run, or part of what it finds?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Busy {
+    Fails,
+    Counts,
 }
 
 /// What an open loop found. Microseconds from the instant at which a request should have left.
@@ -71,12 +80,18 @@ pub(crate) struct Delays {
 /// # Errors
 /// An answer that is not the wanted one, a connection that breaks, requests that run out.
 pub(crate) fn closed(target: &Target, connections: usize, time: Duration) -> Outcome<Rate> {
-    closed_while(target, connections, time, || {})
+    closed_while(target, connections, time, Busy::Fails, || {})
 }
 
 /// As [`closed`]; calls `look` once when the load has been on for half of the time.
-pub(crate) fn closed_while(target: &Target, connections: usize, time: Duration, look: impl FnOnce()) -> Outcome<Rate> {
-    let tally = Tally::default();
+pub(crate) fn closed_while(
+    target: &Target,
+    connections: usize,
+    time: Duration,
+    busy: Busy,
+    look: impl FnOnce(),
+) -> Outcome<Rate> {
+    let tally = Tally { takes_busy: busy == Busy::Counts, ..Tally::default() };
     let result = thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS)
             .map(|thread| {
@@ -100,7 +115,7 @@ pub(crate) fn closed_while(target: &Target, connections: usize, time: Duration, 
     if tally.dry.load(Ordering::Relaxed) {
         return Err("the distinct requests ran out: mint more".into());
     }
-    result.map(|per_second| Rate { per_second, right: tally.right() })
+    result.map(|per_second| Rate { per_second, right: tally.right(), busy: tally.busy.load(Ordering::Relaxed) })
 }
 
 fn per_second(count: u64, took: Duration) -> u64 {
@@ -117,6 +132,8 @@ struct Tally {
     stop: Arc<AtomicBool>,
     dry: Arc<AtomicBool>,
     right: Arc<AtomicU64>,
+    busy: Arc<AtomicU64>,
+    takes_busy: bool,
 }
 
 impl Tally {
@@ -154,8 +171,11 @@ async fn one_connection(target: Target, tally: Tally) -> Outcome<()> {
             break;
         }
         stream.write_all(&request).await?;
-        answers.next(&mut stream, target.wanted).await?;
-        tally.right.fetch_add(1, Ordering::Relaxed);
+        match answers.next(&mut stream, target.wanted).await {
+            Ok(()) => tally.right.fetch_add(1, Ordering::Relaxed),
+            Err(_) if tally.takes_busy && answers.status() == b"503" => tally.busy.fetch_add(1, Ordering::Relaxed),
+            Err(problem) => return Err(problem),
+        };
     }
     Ok(())
 }
@@ -183,9 +203,12 @@ impl Answers {
         }
     }
 
+    fn status(&self) -> &[u8] {
+        self.bytes.get(9..12).unwrap_or_default()
+    }
+
     fn judge(&self, wanted: Wanted) -> Outcome<()> {
-        let status = self.bytes.get(9..12).unwrap_or_default();
-        let has_status = status == wanted.status.to_string().as_bytes();
+        let has_status = self.status() == wanted.status.to_string().as_bytes();
         if has_status && contains(&self.bytes, wanted.part.as_bytes()) {
             return Ok(());
         }

@@ -4,11 +4,15 @@
 //! everything once, a ratio is made inside a round, and the middle of the rounds counts. After each run on Roundtrip the
 //! tables are counted against the answers that the load generator read: one row too few or too many ends the bench,
 //! because a rate of lost conversions is worth nothing. Goals, and what they are held against: [`report`].
-//! Not measured here: P9 and P10 (reports on large tables), P11 (insert rate as tables grow).
+//! Not measured here: P9 and P10 (reports on large tables).
 //!
 //! `--long` takes longer runs; `--write` puts the figures into `benches/RESULTS.md`; `--try` is one round on small
 //! tables, for whoever changes something and wants to see whether it helps: its figures are kept nowhere.
+//! `--grown` is a form of its own (P11, memory, overload: [`grown`]), with a size if it shall not be the full one:
+//! `--grown 2` for two million conversions, `--grown 60k --try` for a quick look.
 
+mod fill;
+mod grown;
 mod load;
 #[expect(clippy::expect_used, clippy::panic, reason = "shared with the tests: what is wrong with a cluster ends both")]
 #[path = "../tests/it/support/postgres.rs"]
@@ -31,11 +35,11 @@ use roundtrip::system::SystemEntropy;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use load::{Delays, Rate, Source, Target, Wanted, closed, closed_while, paced};
+use load::{Busy, Delays, Rate, Source, Target, Wanted, closed, closed_while, paced};
 use process::processor_micros;
-use report::Figures;
+use report::{Figures, Part};
 use requests::{bad_tokens, clicks, forged, forged_pixels, pixels, postbacks};
-use subject::{Engine, Subject, binary_bytes, first_start};
+use subject::{Engine, Stock, Subject, binary_bytes, first_start};
 use tools::{Nginx, Pgbench, sqlite_rate};
 use yardsticks::Yardstick;
 
@@ -137,8 +141,14 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &[String]) -> Outcome<()> {
+    let load_before = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load_before = load_before.split(' ').next().unwrap_or_default();
+    if let Some(at) = options.iter().position(|option| option == "--grown") {
+        let (before, after) = options.split_at(at);
+        return grown(before, &after[1..], load_before);
+    }
     if let Some(unknown) = options.iter().find(|option| !["--long", "--write", "--try"].contains(&option.as_str())) {
-        return Err(format!("{unknown}: the bench takes --long, --write and --try").into());
+        return Err(format!("{unknown}: the bench takes --long, --write, --try and --grown").into());
     }
     let has = |name: &str| options.iter().any(|option| option == name);
     let scale = match (has("--try"), has("--long")) {
@@ -146,8 +156,6 @@ fn bench(options: &[String]) -> Outcome<()> {
         (false, true) => LONG,
         (false, false) => SHORT,
     };
-    let load_before = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load_before = load_before.split(' ').next().unwrap_or_default();
     let mut bench = Bench::prepare(scale)?;
     for round in 0..scale.rounds {
         println!("round {} of {}", round + 1, scale.rounds);
@@ -159,12 +167,42 @@ fn bench(options: &[String]) -> Outcome<()> {
     bench.delays()?;
     bench.memory()?;
     bench.starts()?;
-    let page = bench.figures.page(scale.name, load_before)?;
+    let page = bench.figures.page(Part::Measured, scale.name, load_before)?;
     println!("\n{page}");
     if has("--write") {
-        report::keep(Path::new("benches/RESULTS.md"), &page)?;
+        report::keep(Path::new("benches/RESULTS.md"), Part::Measured, &page)?;
     }
     Ok(())
+}
+
+/// The form of its own; what follows `--grown` may be its size.
+fn grown(before: &[String], after: &[String], load_before: &str) -> Outcome<()> {
+    let (size, after) = match after {
+        [size, rest @ ..] if !size.starts_with("--") => (size.parse()?, rest),
+        rest => (grown::Size::FULL, rest),
+    };
+    let options: Vec<&str> = before.iter().chain(after).map(String::as_str).collect();
+    if let Some(unknown) = options.iter().find(|option| !["--write", "--try"].contains(option)) {
+        return Err(format!("{unknown}: with --grown the bench takes --write and --try").into());
+    }
+    let is_try = options.contains(&"--try");
+    let pace = if is_try { grown::Pace::TRY } else { grown::Pace::FULL };
+    let page = grown::run(size, pace)?.page(Part::Grown, &grown::name(size), load_before)?;
+    println!("\n{page}");
+    if options.contains(&"--write") && !is_try {
+        report::keep(Path::new("benches/RESULTS.md"), Part::Grown, &page)?;
+    }
+    Ok(())
+}
+
+/// Has an answer of the tables grown by what the answers of a run say, from the least to the most?
+fn rows_agree(engine: Engine, question: &str, (before, after): (u64, u64), (least, most): (u64, u64)) -> Outcome<()> {
+    let grew = i128::from(after) - i128::from(before);
+    if (i128::from(least)..=i128::from(most)).contains(&grew) {
+        return Ok(());
+    }
+    let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    Err(format!("{engine:?}: by the answers `{question}` should have grown by {wanted}, and grew by {grew}").into())
 }
 
 /// Everything that is measured, running side by side; only one of them has work at a time.
@@ -184,6 +222,7 @@ struct Bench {
 impl Bench {
     fn prepare(scale: Scale) -> Outcome<Self> {
         println!("preparing: two databases with {} clicks each", scale.clicks);
+        let stock = Stock { clicks: scale.clicks, days: 0, fill: None };
         let folder = tempfile::tempdir()?;
         let runtime = Runtime::new()?;
         let naive_file = format!("sqlite://{}", folder.path().join("naive.db").display());
@@ -195,8 +234,8 @@ impl Bench {
                 yardsticks::start(&["naive", &naive_file], folder.path())?,
             ],
             pgbench: Pgbench::prepare(&postgres::fresh_database(), folder.path())?,
-            postgres: runtime.block_on(Subject::start(Engine::Postgres, scale.clicks))?,
-            sqlite: runtime.block_on(Subject::start(Engine::Sqlite, scale.clicks))?,
+            postgres: runtime.block_on(Subject::start(Engine::Postgres, stock))?,
+            sqlite: runtime.block_on(Subject::start(Engine::Sqlite, stock))?,
             figures: Figures::default(),
             scale,
             runtime,
@@ -358,14 +397,7 @@ impl Bench {
         self.runtime.block_on(subject.analyze())?;
         let after = self.runtime.block_on(subject.count(&questions))?;
         for (((question, times), before), after) in facts.iter().zip(before).zip(after) {
-            if after - before != right * times {
-                let wanted = right * times;
-                return Err(format!(
-                    "{engine:?}: {right} right answers, so `{question}` should have grown by {wanted}, and grew by {}",
-                    i128::from(after) - i128::from(before)
-                )
-                .into());
-            }
+            rows_agree(engine, question, (before, after), (right * times, right * times))?;
         }
         Ok(found)
     }
@@ -404,7 +436,7 @@ impl Bench {
                     let memory = self.subject(engine).process().and_then(|process| process.memory("VmRSS"));
                     loaded.fetch_max(memory.unwrap_or(u64::MAX), Ordering::Relaxed);
                 };
-                let rate = closed_while(target, MANY_CONNECTIONS, time, look)?;
+                let rate = closed_while(target, MANY_CONNECTIONS, time, Busy::Fails, look)?;
                 Ok((rate.per_second, rate.right))
             })?;
         }

@@ -16,29 +16,33 @@ use crate::Outcome;
 use crate::load::Delays;
 use crate::process::said;
 
-const BEGIN: &str = "<!-- measured: begin -->";
-const END: &str = "<!-- measured: end -->";
+/// Whose figures stand between two marks of the page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    Measured,
+    Grown,
+}
 
 /// What was measured, by name, a number for each round.
 #[derive(Default)]
 pub(crate) struct Figures {
-    rounds: BTreeMap<&'static str, Vec<u64>>,
+    rounds: BTreeMap<String, Vec<u64>>,
     delays: Vec<(&'static str, Delays)>,
     singles: Vec<Row>,
 }
 
 struct Row {
     number: &'static str,
-    what: &'static str,
+    what: String,
     found: String,
     goal: String,
     verdict: &'static str,
 }
 
 impl Figures {
-    pub(crate) fn add(&mut self, name: &'static str, figure: u64) {
+    pub(crate) fn add(&mut self, name: &str, figure: u64) {
         println!("  {figure:>7}/s  {name}");
-        self.rounds.entry(name).or_default().push(figure);
+        self.rounds.entry(name.to_owned()).or_default().push(figure);
     }
 
     pub(crate) fn add_delays(&mut self, what: &'static str, delays: Delays) {
@@ -47,11 +51,33 @@ impl Figures {
     }
 
     /// A figure that is small when it is good.
-    pub(crate) fn add_at_most(&mut self, number: &'static str, what: &'static str, found: u64, goal: u64, unit: &str) {
+    pub(crate) fn add_at_most(&mut self, number: &'static str, what: &str, found: u64, goal: u64, unit: &str) {
         println!("  {what}: {found} {unit}");
         let verdict = if found <= goal { "met" } else { "**missed**" };
         let (found, goal) = (format!("{found} {unit}"), format!("≤ {goal} {unit}"));
-        self.singles.push(Row { number, what, found, goal, verdict });
+        self.singles.push(Row { number, what: what.to_owned(), found, goal, verdict });
+    }
+
+    /// Thousandths, of a figure that is large when it is good.
+    pub(crate) fn add_at_least(&mut self, number: &'static str, what: &str, found: u64, goal: u64) {
+        println!("  {what}: {}", decimal(found));
+        let verdict = if found >= goal { "met" } else { "**missed**" };
+        let (found, goal) = (decimal(found), format!("≥ {}", decimal(goal)));
+        self.singles.push(Row { number, what: what.to_owned(), found, goal, verdict });
+    }
+
+    /// What no goal was set for.
+    pub(crate) fn add_found(&mut self, number: &'static str, what: &str, found: String) {
+        println!("  {what}: {found}");
+        self.singles.push(Row { number, what: what.to_owned(), found, goal: "–".to_owned(), verdict: "" });
+    }
+
+    /// P11: thousandths of what the nearly empty one of the same round takes.
+    pub(crate) fn add_grown(&mut self, what: &str, grown: &str, empty: &str) -> Outcome<()> {
+        let row = self.ratio_row("P11", what, (grown, &[empty]), (850, 950))?;
+        println!("  {what}: {}", row.found);
+        self.singles.push(row);
+        Ok(())
     }
 
     /// The middle one of all rounds.
@@ -100,23 +126,37 @@ impl Figures {
         goals
             .into_iter()
             .map(|(number, what, name, others, goal, beyond)| {
-                let ratio = self.ratio(name, others)?;
-                let verdict = match ratio {
-                    _ if ratio >= beyond => "beyond",
-                    _ if ratio >= goal => "met",
-                    _ => "**missed**",
-                };
-                let goal = format!("≥ {} (beyond {})", decimal(goal), decimal(beyond));
-                Ok(Row { number, what, found: decimal(ratio), goal, verdict })
+                self.ratio_row(number, what, (name, others), (goal, beyond))
             })
             .collect()
     }
 
+    fn ratio_row(
+        &self,
+        number: &'static str,
+        what: &str,
+        (name, others): (&str, &[&str]),
+        (goal, beyond): (u64, u64),
+    ) -> Outcome<Row> {
+        let ratio = self.ratio(name, others)?;
+        let verdict = match ratio {
+            _ if ratio >= beyond => "beyond",
+            _ if ratio >= goal => "met",
+            _ => "**missed**",
+        };
+        let goal = format!("≥ {} (beyond {})", decimal(goal), decimal(beyond));
+        Ok(Row { number, what: what.to_owned(), found: decimal(ratio), goal, verdict })
+    }
+
     /// The page between its marks: the machine, the goals, the figures.
-    pub(crate) fn page(&self, form: &str, load_before: &str) -> Outcome<String> {
+    pub(crate) fn page(&self, part: Part, form: &str, load_before: &str) -> Outcome<String> {
+        let compared = match part {
+            Part::Measured => self.ratio_rows()?,
+            Part::Grown => Vec::new(),
+        };
         let mut page = format!("{}\n", machine(form, load_before)?);
         page.push_str("| # | What | Found | Goal | |\n|---|---|---|---|---|\n");
-        for row in self.ratio_rows()?.iter().chain(&self.delay_rows()).chain(&self.singles) {
+        for row in compared.iter().chain(&self.delay_rows()).chain(&self.singles) {
             let Row { number, what, found, goal, verdict } = row;
             writeln!(page, "| {number} | {what} | {found} | {goal} | {verdict} |")?;
         }
@@ -139,7 +179,13 @@ impl Figures {
                 (..=4_000, ..=20_000) => "met",
                 _ => "**missed**",
             };
-            Row { number: "P8", what, found, goal: "p50 ≤ 4 ms, p99 ≤ 20 ms (beyond 2, 10)".to_owned(), verdict }
+            Row {
+                number: "P8",
+                what: (*what).to_owned(),
+                found,
+                goal: "p50 ≤ 4 ms, p99 ≤ 20 ms (beyond 2, 10)".to_owned(),
+                verdict,
+            }
         };
         self.delays.iter().map(row).collect()
     }
@@ -150,7 +196,8 @@ fn middle(mut figures: Vec<u64>) -> Option<u64> {
     figures.get(figures.len() / 2).copied()
 }
 
-fn decimal(thousandths: u64) -> String {
+/// Thousandths as a number with two places.
+pub(crate) fn decimal(thousandths: u64) -> String {
     format!("{}.{:02}", thousandths / 1000, thousandths % 1000 / 10)
 }
 
@@ -173,10 +220,16 @@ fn machine(form: &str, load_before: &str) -> Outcome<String> {
     ))
 }
 
-/// Puts the page into the file, between the marks; what stands around them is written by people.
-pub(crate) fn keep(file: &Path, page: &str) -> Outcome<()> {
+/// Puts the page into the file, between the marks of its part; what stands around them is written by people, and the
+/// figures of the other part stay as they are.
+pub(crate) fn keep(file: &Path, part: Part, page: &str) -> Outcome<()> {
+    let name = match part {
+        Part::Measured => "measured",
+        Part::Grown => "grown",
+    };
+    let (begin, end) = (format!("<!-- {name}: begin -->"), format!("<!-- {name}: end -->"));
     let text = fs::read_to_string(file)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("the results have no mark where the figures begin")?;
-    let (_, after) = rest.split_once(END).ok_or("the results have no mark where the figures end")?;
-    Ok(fs::write(file, format!("{before}{BEGIN}\n\n{page}\n{END}{after}"))?)
+    let (before, rest) = text.split_once(&begin).ok_or_else(|| format!("the results have no mark {begin}"))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("the results have no mark {end}"))?;
+    Ok(fs::write(file, format!("{before}{begin}\n\n{page}\n{end}{after}"))?)
 }

@@ -32,18 +32,29 @@ use secrecy::ExposeSecret as _;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::fill::{Fill, day_before_today, make_partitions};
 use crate::process::{Process, free_address};
 use crate::requests::{OFFERS, PIXEL_HOST, PUBLISHERS, Supply, offer_of, publisher_of};
 use crate::{Outcome, postgres};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_roundtrip");
-/// Clicks that are loaded by one statement: each pair of offer and publisher once, with the same millisecond.
+/// Clicks that are loaded by one statement: each pair of offer and publisher once.
 const LOADED_AT_ONCE: u64 = OFFERS * PUBLISHERS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Sqlite,
     Postgres,
+}
+
+/// What is in the tables before the server starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stock {
+    /// Clicks whose ids the server's keys sealed: each is converted at most once.
+    pub(crate) clicks: u64,
+    /// Over how many days before today they are spread; 0: they came within the last minute.
+    pub(crate) days: i64,
+    pub(crate) fill: Option<Fill>,
 }
 
 pub(crate) struct Subject {
@@ -61,8 +72,8 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// A database with the workspace and `clicks` clicks, and a server that is ready.
-    pub(crate) async fn start(engine: Engine, clicks: u64) -> Outcome<Self> {
+    /// A database with the workspace and clicks, and a server that is ready.
+    pub(crate) async fn start(engine: Engine, stock: Stock) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let address = free_address()?;
         let database_url = match engine {
@@ -80,7 +91,12 @@ impl Subject {
         let app = server::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let secret = workspace(&app).await?;
         retention::pass(&app.database, app.clock.now(), config.retention.receipt_days).await?;
-        let supply = Supply::new(load_clicks(&app, engine, &database_url, clicks).await?);
+        if let Some(fill) = stock.fill {
+            fill.run(engine, &database_url).await?;
+        } else if engine == Engine::Postgres {
+            make_partitions(&database_url, stock.days).await?;
+        }
+        let supply = Supply::new(load_clicks(&app, engine, &database_url, stock).await?);
         app.database.close().await;
         let mut subject = Self { engine, address, secret, supply, process: None, settings, database_url, folder };
         subject.restart()?;
@@ -117,14 +133,52 @@ impl Subject {
         Ok(())
     }
 
+    /// As [`Self::analyze`], for tables that are too long to sample all of them after each run.
+    pub(crate) async fn analyze_recent(&self) -> Outcome<()> {
+        if self.engine == Engine::Postgres {
+            let today: String = day_before_today(0).to_string().chars().take(10).filter(|c| *c != '-').collect();
+            let mut connection = PgConnection::connect(&self.database_url).await?;
+            let sql = format!(
+                "ANALYZE click_{today}, receipt_{today}, conversion, conversion_key, conversion_change, rollup"
+            );
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await?;
+            connection.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the server and gives back what its database takes on disk (a cluster lives as long as the bench).
+    pub(crate) async fn discard(mut self) -> Outcome<()> {
+        self.process = None;
+        if self.engine == Engine::Postgres {
+            let mut connection = PgConnection::connect(&self.database_url).await?;
+            for sql in ["DROP SCHEMA public CASCADE", "CHECKPOINT"] {
+                sqlx::query(sql).execute(&mut connection).await?;
+            }
+            connection.close().await?;
+        }
+        Ok(self.folder.close()?)
+    }
+
+    /// Bytes on disk of the tables and their indexes.
+    pub(crate) async fn bytes(&self) -> Outcome<u64> {
+        let question = match self.engine {
+            Engine::Sqlite => "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            Engine::Postgres => "SELECT pg_database_size(current_database())",
+        };
+        Ok(self.count(&[question]).await?.into_iter().sum())
+    }
+
     /// One number for each question, asked of the database itself.
-    pub(crate) async fn count(&self, questions: &[&'static str]) -> Outcome<Vec<u64>> {
+    pub(crate) async fn count(&self, questions: &[impl AsRef<str>]) -> Outcome<Vec<u64>> {
         let mut answers = Vec::with_capacity(questions.len());
         match self.engine {
             Engine::Sqlite => {
                 let mut connection = SqliteConnection::connect(&self.database_url).await?;
                 for question in questions {
-                    let answer: i64 = sqlx::query_scalar(*question).fetch_one(&mut connection).await?;
+                    let answer: i64 = sqlx::query_scalar(AssertSqlSafe(question.as_ref().to_owned()))
+                        .fetch_one(&mut connection)
+                        .await?;
                     answers.push(u64::try_from(answer)?);
                 }
                 connection.close().await?;
@@ -132,7 +186,9 @@ impl Subject {
             Engine::Postgres => {
                 let mut connection = PgConnection::connect(&self.database_url).await?;
                 for question in questions {
-                    let answer: i64 = sqlx::query_scalar(*question).fetch_one(&mut connection).await?;
+                    let answer: i64 = sqlx::query_scalar(AssertSqlSafe(question.as_ref().to_owned()))
+                        .fetch_one(&mut connection)
+                        .await?;
                     answers.push(u64::try_from(answer)?);
                 }
                 connection.close().await?;
@@ -226,23 +282,27 @@ fn done<T>(verb: Verb<T>) -> Outcome<T> {
     verb?.map_err(|errors| format!("the workspace was refused: {errors:?}").into())
 }
 
-/// Clicks of the last minutes with ids that the server's own keys sealed. They are put in without the server (and
-/// without figures): they are there to be looked up, and to make the tables as long as they would be.
-async fn load_clicks(app: &App, engine: Engine, url: &str, count: u64) -> Outcome<Vec<TransactionId>> {
-    let mut ids = Vec::with_capacity(usize::try_from(count)?);
-    let batches = count.div_ceil(LOADED_AT_ONCE);
-    let now = SystemClock.now().as_millis();
+/// Clicks with ids that the server's own keys sealed. They are put in without the server (and without figures): they
+/// are there to be looked up, and to make the tables as long as they would be.
+async fn load_clicks(app: &App, engine: Engine, url: &str, stock: Stock) -> Outcome<Vec<TransactionId>> {
+    let mut ids = Vec::with_capacity(usize::try_from(stock.clicks)?);
+    let batches = stock.clicks.div_ceil(LOADED_AT_ONCE);
+    // Of the last minute: a millisecond for each batch.
+    let spread = stock.days * 24 * 3600 * 1000;
+    let step = spread / i64::try_from(batches * LOADED_AT_ONCE)?.max(1);
+    let batch_millis = if stock.days == 0 { 1 } else { step * i64::try_from(LOADED_AT_ONCE)? };
+    let end = if stock.days == 0 { SystemClock.now() } else { day_before_today(0) };
     let mut loader = Loader::open(engine, url).await?;
     for batch in 0..batches {
-        let at = Timestamp::from_millis(now - i64::try_from(batches - batch)?);
+        let at = end.plus_millis(-batch_millis * i64::try_from(batches - batch)?);
         let first = batch * LOADED_AT_ONCE;
         let mut bytes = Vec::new();
-        for number in first..first + LOADED_AT_ONCE {
-            let id = mint(app, at, number)?;
+        for (place, number) in (0_i64..).zip(first..first + LOADED_AT_ONCE) {
+            let id = mint(app, at.plus_millis(place * step), number)?;
             bytes.extend_from_slice(id.as_bytes());
             ids.push(id);
         }
-        loader.load(bytes, at).await?;
+        loader.load(bytes, at, step).await?;
     }
     loader.close().await?;
     Ok(ids)
@@ -273,19 +333,20 @@ impl Loader {
         })
     }
 
-    async fn load(&mut self, ids: Vec<u8>, at: Timestamp) -> Outcome<()> {
+    /// Clicks from `at` on, `step` milliseconds apart.
+    async fn load(&mut self, ids: Vec<u8>, at: Timestamp, step: i64) -> Outcome<()> {
         let at = at.as_millis();
         match self {
             Self::Sqlite(connection) => {
                 let series = "(WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3) SELECT i FROM n)";
                 let sql = loading("CAST($1 AS BLOB)", series);
                 let last = i64::try_from(LOADED_AT_ONCE)?;
-                sqlx::query(AssertSqlSafe(sql)).bind(ids).bind(at).bind(last).execute(connection).await?;
+                sqlx::query(AssertSqlSafe(sql)).bind(ids).bind(at).bind(last).bind(step).execute(connection).await?;
             }
             Self::Postgres(connection) => {
                 let sql = loading("$1::bytea", "generate_series(0, $3::int8 - 1) AS n(i)");
                 let last = i64::try_from(LOADED_AT_ONCE)?;
-                sqlx::query(AssertSqlSafe(sql)).bind(ids).bind(at).bind(last).execute(connection).await?;
+                sqlx::query(AssertSqlSafe(sql)).bind(ids).bind(at).bind(last).bind(step).execute(connection).await?;
             }
         }
         Ok(())
@@ -314,7 +375,7 @@ fn loading(ids: &str, series: &str) -> String {
     format!(
         "INSERT INTO click (transaction_id, clicked_at, offer_id, publisher_id, sub_id, sub_id_2, \
          external_transaction_id, device_id, address, address_hash, user_agent, is_bot, is_test) \
-         SELECT substr({ids}, CAST(i * 25 + 1 AS INTEGER), 25), $2, CAST(i % {offers} + 1 AS INTEGER), \
+         SELECT substr({ids}, CAST(i * 25 + 1 AS INTEGER), 25), $2 + i * $4, CAST(i % {offers} + 1 AS INTEGER), \
          CAST(i / {offers} % {publishers} + 1 AS INTEGER), 'newsletter-2026-w47', 'campaign-00042', \
          '9f1c6b52-7d0e-4a53-8f7e-000000000000', '6ba7b810-9dad-11d1-80b4-000000000000', '203.0.113.0/24', \
          substr({ids}, CAST(i * 25 + 1 AS INTEGER), 16), \

@@ -1,0 +1,398 @@
+//! `--grown`: what two months of traffic, an hour of load and too many senders do to a server.
+//!
+//! P11: clicks and postbacks on a filled database against a nearly empty one, in turns on one machine, so that both
+//! meet the same noise. Then on the filled one: resident memory, looked at every few seconds under mixed load, and
+//! far more connections than saturate it, which must not lower what gets through.
+//! One engine after the other, and the first one's database is given back before the second is filled: the disk holds
+//! one. Only rows of the last days are counted, since counting fifty million after each run would empty every cache.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::str::FromStr;
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use roundtrip::domain::transaction_id::lowest_of;
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+
+use crate::fill::{DAYS, Fill, day_before_today};
+use crate::load::{Busy, Rate, Source, Target, Wanted, closed, closed_while};
+use crate::process::said;
+use crate::report::Figures;
+use crate::requests::{clicks, postbacks};
+use crate::subject::{Engine, Stock, Subject};
+use crate::{CONNECTIONS, MANY_CONNECTIONS, Outcome, RECORDED, REDIRECT, rows_agree};
+
+/// Clicks that postbacks convert came within so many days.
+const RECENT_DAYS: i64 = 3;
+/// SQLite is filled with one of so many conversions.
+const SQLITE_PART: u64 = 5;
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+const RESIDENT_MIB_MAX: u64 = 150;
+
+/// Conversions that are there on PostgreSQL. As text: millions, or thousands with a `k`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size(u64);
+
+impl Size {
+    pub(crate) const FULL: Self = Self(10_000_000);
+
+    const fn fill(self, engine: Engine) -> Fill {
+        match engine {
+            Engine::Sqlite => Fill { conversions: self.0 / SQLITE_PART },
+            Engine::Postgres => Fill { conversions: self.0 },
+        }
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (digits, unit) = text.strip_suffix('k').map_or((text, 1_000_000), |digits| (digits, 1_000));
+        let conversions = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        // More clicks than fit into 2³¹ cannot be told apart; fewer conversions than days leave a day empty.
+        let fits = |conversions: &u64| (1_000..=400_000_000).contains(conversions);
+        conversions
+            .filter(fits)
+            .map(Self)
+            .ok_or_else(|| format!("{text}: conversions in millions (10) or thousands (60k), from 1k to 400"))
+    }
+}
+
+/// How long it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    rounds: usize,
+    run: Duration,
+    /// Of the mixed load, and how often memory is looked at meanwhile.
+    mixed: Duration,
+    look: Duration,
+    /// Clicks to convert on the filled database, and on the other one.
+    clicks: [u64; 2],
+}
+
+impl Pace {
+    pub(crate) const FULL: Self = Self {
+        rounds: 3,
+        run: Duration::from_secs(6),
+        mixed: Duration::from_secs(60),
+        look: Duration::from_secs(10),
+        clicks: [1_600_000, 480_000],
+    };
+    pub(crate) const TRY: Self = Self {
+        rounds: 1,
+        run: Duration::from_secs(2),
+        mixed: Duration::from_secs(12),
+        look: Duration::from_secs(2),
+        clicks: [400_000, 100_000],
+    };
+}
+
+/// All of it; the figures belong to the part of the page that has marks of its own.
+pub(crate) fn run(size: Size, pace: Pace) -> Outcome<Figures> {
+    let began = Instant::now();
+    let mut figures = Figures::default();
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        let form = Form::prepare(engine, size, pace)?;
+        for round in 0..pace.rounds {
+            println!("{:>5} s  {engine:?}: round {} of {}", began.elapsed().as_secs(), round + 1, pace.rounds);
+            form.round(&mut figures, round % 2 == 1)?;
+        }
+        form.compare(&mut figures)?;
+        println!("{:>5} s  {engine:?}: memory, {} s of mixed load", began.elapsed().as_secs(), pace.mixed.as_secs());
+        form.memory(&mut figures)?;
+        println!("{:>5} s  {engine:?}: overload, {MANY_CONNECTIONS} connections", began.elapsed().as_secs());
+        form.overload(&mut figures)?;
+        form.discard()?;
+    }
+    println!("{:>5} s  done", began.elapsed().as_secs());
+    Ok(figures)
+}
+
+/// The name of the form with its sizes, for the page.
+pub(crate) fn name(size: Size) -> String {
+    let sizes = |engine| {
+        let fill = size.fill(engine);
+        format!("{} conversions and {} clicks on {engine:?}", fill.conversions, fill.clicks())
+    };
+    format!("grown form ({}, {})", sizes(Engine::Postgres), sizes(Engine::Sqlite))
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Click,
+    Postback,
+}
+
+impl Kind {
+    const fn wanted(self) -> Wanted {
+        match self {
+            Self::Click => REDIRECT,
+            Self::Postback => RECORDED,
+        }
+    }
+
+    fn source(self, subject: &Subject) -> Source {
+        match self {
+            Self::Click => clicks(),
+            Self::Postback => postbacks(&subject.secret, subject.supply.clone()),
+        }
+    }
+
+    fn name(self, engine: Engine, where_: &str) -> String {
+        let kind = match self {
+            Self::Click => "click",
+            Self::Postback => "postback",
+        };
+        format!("{kind}, {engine:?}, {where_}")
+    }
+}
+
+/// One engine with its two databases.
+struct Form {
+    engine: Engine,
+    pace: Pace,
+    runtime: Runtime,
+    empty: Subject,
+    grown: Subject,
+}
+
+impl Form {
+    fn prepare(engine: Engine, size: Size, pace: Pace) -> Outcome<Self> {
+        let runtime = Runtime::new()?;
+        let fill = size.fill(engine);
+        println!("preparing {engine:?}: {} conversions and {} clicks", fill.conversions, fill.clicks());
+        enough_disk(fill.bytes(engine))?;
+        let [of_grown, of_empty] = pace.clicks;
+        let stock = |clicks, fill| Stock { clicks, days: RECENT_DAYS, fill };
+        let empty = runtime.block_on(Subject::start(engine, stock(of_empty, None)))?;
+        let grown = runtime.block_on(Subject::start(engine, stock(of_grown, Some(fill))))?;
+        let filled = runtime.block_on(grown.count(&["SELECT count(*) FROM conversion"]))?;
+        if filled != [fill.conversions / DAYS.unsigned_abs() * DAYS.unsigned_abs()] {
+            return Err(format!("{engine:?} was to be filled with {fill:?}, and has {filled:?} conversions").into());
+        }
+        let bytes = runtime.block_on(grown.bytes())?;
+        println!("  {engine:?} is filled: {} MiB, {} bytes a conversion", bytes >> 20, bytes / fill.conversions);
+        // What the load left to be written would be written during the first run.
+        said(&mut Command::new("sync"))?;
+        Ok(Self { engine, pace, runtime, empty, grown })
+    }
+
+    fn discard(self) -> Outcome<()> {
+        self.runtime.block_on(self.empty.discard())?;
+        self.runtime.block_on(self.grown.discard())
+    }
+
+    /// Both databases in turn; every other round the other one first.
+    fn round(&self, figures: &mut Figures, is_grown_first: bool) -> Outcome<()> {
+        for kind in [Kind::Click, Kind::Postback] {
+            let mut order = [(&self.empty, "nearly empty"), (&self.grown, "grown")];
+            if is_grown_first {
+                order.reverse();
+            }
+            for (subject, which) in order {
+                let rate = self.counted(subject, &[kind], || {
+                    let target = target(subject, kind);
+                    Ok(vec![closed(&target, CONNECTIONS, self.pace.run)?])
+                })?;
+                let rate: u64 = rate.iter().map(|rate| rate.per_second).sum();
+                figures.add(&kind.name(self.engine, which), rate);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, figures: &mut Figures) -> Outcome<()> {
+        for kind in [Kind::Click, Kind::Postback] {
+            let [grown, empty] = ["grown", "nearly empty"].map(|which| kind.name(self.engine, which));
+            figures.add_grown(&kind.name(self.engine, "grown / nearly empty"), &grown, &empty)?;
+        }
+        Ok(())
+    }
+
+    /// Clicks on one half of the connections, postbacks on the other.
+    fn memory(&self, figures: &mut Figures) -> Outcome<()> {
+        let Pace { mixed, look, .. } = self.pace;
+        let mut resident = Vec::new();
+        self.counted(&self.grown, &[Kind::Click, Kind::Postback], || {
+            thread::scope(|scope| {
+                let load = [Kind::Click, Kind::Postback].map(|kind| {
+                    let target = target(&self.grown, kind);
+                    scope.spawn(move || closed(&target, CONNECTIONS / 2, mixed))
+                });
+                let began = Instant::now();
+                while began.elapsed() + look < mixed {
+                    sleep(look);
+                    resident.push((began.elapsed().as_secs(), self.grown.process()?.memory("VmRSS")?));
+                }
+                let rates = load.into_iter().map(|load| load.join().map_err(|_| "the load generator panicked")?);
+                rates.collect()
+            })
+        })?;
+        let mut found = String::new();
+        for (second, kibibytes) in &resident {
+            write!(found, "{} MiB at {second} s, ", kibibytes.div_ceil(1024))?;
+        }
+        write!(found, "slope {} KiB a minute", slope_a_minute(&resident))?;
+        figures.add_found(
+            "memory",
+            &format!("clicks and postbacks, {CONNECTIONS} connections, {:?}", self.engine),
+            found,
+        );
+        Ok(())
+    }
+
+    /// What gets through with far more senders than there is work for, against the highest rate a moment before.
+    fn overload(&self, figures: &mut Figures) -> Outcome<()> {
+        let engine = self.engine;
+        for kind in [Kind::Click, Kind::Postback] {
+            let knee = self.flood(kind, CONNECTIONS)?;
+            let flood = self.flood(kind, MANY_CONNECTIONS)?;
+            figures.add(&kind.name(engine, "at the knee"), knee.rate.per_second);
+            figures.add(&kind.name(engine, "2 000 connections"), flood.rate.per_second);
+            let ratio = flood.rate.per_second * 1000 / knee.rate.per_second.max(1);
+            figures.add_at_least("overload", &kind.name(engine, "2 000 connections / the knee"), ratio, 900);
+            let Rate { right, busy, .. } = flood.rate;
+            let share = format!("{busy} of {} ({} ‰)", right + busy, busy * 1000 / (right + busy).max(1));
+            figures.add_found("overload", &kind.name(engine, "asked to come again"), share);
+            let what = kind.name(engine, "resident memory");
+            figures.add_at_most("overload", &what, flood.resident.div_ceil(1024), RESIDENT_MIB_MAX, "MiB");
+        }
+        Ok(())
+    }
+
+    fn flood(&self, kind: Kind, connections: usize) -> Outcome<Flood> {
+        let mut resident = Ok(0);
+        let rates = self.counted(&self.grown, &[kind], || {
+            let look = || resident = self.grown.process().and_then(|process| process.memory("VmRSS"));
+            let target = target(&self.grown, kind);
+            Ok(vec![closed_while(&target, connections, self.pace.run, Busy::Counts, look)?])
+        })?;
+        let rate = rates.into_iter().next().ok_or("a flood has one rate")?;
+        Ok(Flood { rate, resident: resident? })
+    }
+
+    /// A run, with the recent rows counted before and after it, and one rate for each kind.
+    fn counted(
+        &self,
+        subject: &Subject,
+        kinds: &[Kind],
+        run: impl FnOnce() -> Outcome<Vec<Rate>>,
+    ) -> Outcome<Vec<Rate>> {
+        let facts = Facts::of(self.engine);
+        let before = self.runtime.block_on(subject.count(&facts.questions))?;
+        let rates = run().map_err(|problem| format!("{:?}: {problem}\n{}", self.engine, subject.last_words()))?;
+        let after = self.settled(subject, &facts)?;
+        self.runtime.block_on(subject.analyze_recent())?;
+        let mut least = vec![0; facts.questions.len()];
+        let mut most = least.clone();
+        for (kind, rate) in kinds.iter().zip(&rates) {
+            for ((least, most), times) in least.iter_mut().zip(&mut most).zip(facts.times(*kind)) {
+                *least += rate.right * times;
+                // Who was asked to come again may have been recorded all the same.
+                *most += (rate.right + rate.busy) * times;
+            }
+        }
+        for (index, question) in facts.questions.iter().enumerate() {
+            rows_agree(self.engine, question, (before[index], after[index]), (least[index], most[index]))?;
+        }
+        Ok(rates)
+    }
+
+    /// The counts once they stand still: a click that waited too long came through the spool, after its answer.
+    fn settled(&self, subject: &Subject, facts: &Facts) -> Outcome<Vec<u64>> {
+        let began = Instant::now();
+        let ask = || self.runtime.block_on(subject.count(&facts.questions));
+        let mut last = ask()?;
+        while began.elapsed() < SETTLED_WITHIN {
+            sleep(Duration::from_millis(1_500));
+            let now = ask()?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+        }
+        Err(format!("rows are still written {} s after their requests", SETTLED_WITHIN.as_secs()).into())
+    }
+}
+
+struct Flood {
+    rate: Rate,
+    /// KiB, in the middle of it.
+    resident: u64,
+}
+
+fn target(subject: &Subject, kind: Kind) -> Target {
+    Target { address: subject.address, source: kind.source(subject), wanted: kind.wanted() }
+}
+
+/// Questions about recent rows.
+struct Facts {
+    questions: Vec<String>,
+}
+
+impl Facts {
+    fn of(engine: Engine) -> Self {
+        let literal = |hex: &str| match engine {
+            Engine::Sqlite => format!("x'{hex}'"),
+            Engine::Postgres => format!("'\\x{hex}'::bytea"),
+        };
+        let uuid = |hex: &str| match engine {
+            Engine::Sqlite => format!("x'{hex}'"),
+            Engine::Postgres => format!("'{hex}'::uuid"),
+        };
+        let (today, recent) = (day_before_today(0), day_before_today(RECENT_DAYS));
+        let id = uuid(&format!("{:012x}00000000000000000000", today.as_millis()));
+        let lead = |at| lowest_of(0, at).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let click = literal(&lead(today));
+        // A key begins with its kind: 'F' or 'O', of the transaction of a recent click.
+        let keys = ["46", "4f"].map(|kind| {
+            let (low, high) = (literal(&format!("{kind}{}", lead(recent))), literal(&format!("{kind}ff")));
+            format!("key >= {low} AND key < {high}")
+        });
+        let questions = vec![
+            format!(
+                "SELECT count(*) FROM click WHERE transaction_id >= {click} AND clicked_at >= {}",
+                today.as_millis()
+            ),
+            "SELECT CAST(COALESCE(SUM(clicks), 0) AS BIGINT) FROM rollup".to_owned(),
+            format!("SELECT count(*) FROM conversion WHERE id >= {id}"),
+            format!("SELECT count(*) FROM conversion_change WHERE id >= {id}"),
+            format!("SELECT count(*) FROM receipt WHERE id >= {id}"),
+            format!("SELECT count(*) FROM conversion_key WHERE ({}) OR ({})", keys[0], keys[1]),
+            "SELECT CAST(COALESCE(SUM(conversions), 0) AS BIGINT) FROM rollup".to_owned(),
+        ];
+        Self { questions }
+    }
+
+    /// By how much each answer grows with a right answer. A postback's order and its transaction are keys.
+    const fn times(&self, kind: Kind) -> [u64; 7] {
+        match kind {
+            Kind::Click => [1, 1, 0, 0, 0, 0, 0],
+            Kind::Postback => [0, 0, 1, 1, 1, 2, 1],
+        }
+    }
+}
+
+/// KiB a minute by least squares; the first look is left out, since buffers are still being made.
+fn slope_a_minute(looks: &[(u64, u64)]) -> i128 {
+    let looks: Vec<(i128, i128)> = looks.iter().skip(1).map(|(x, y)| (i128::from(*x), i128::from(*y))).collect();
+    let count = i128::try_from(looks.len()).unwrap_or(0);
+    let sum = |of: fn(&(i128, i128)) -> i128| looks.iter().map(of).sum::<i128>();
+    let (x, y, xy, xx) = (sum(|l| l.0), sum(|l| l.1), sum(|l| l.0 * l.1), sum(|l| l.0 * l.0));
+    60 * (count * xy - x * y) / (count * xx - x * x).max(1)
+}
+
+/// Both engines keep their files under the folder for temporary ones, or under /tmp.
+fn enough_disk(needed: u64) -> Outcome<()> {
+    let said = said(Command::new("df").args(["--output=avail", "-B1", "/tmp"]))?;
+    let free: u64 = said.lines().last().unwrap_or_default().trim().parse()?;
+    println!("  needs about {} MiB of disk, {} MiB are free", needed >> 20, free >> 20);
+    if free < needed + (3 << 30) {
+        return Err("the disk is too small for that: give fewer conversions, as `--grown 2`".into());
+    }
+    Ok(())
+}

@@ -66,7 +66,7 @@ impl Fill {
     /// Fills the days before today. The tables hold nothing yet, and nobody else uses them.
     pub(crate) async fn run(self, engine: Engine, url: &str) -> Outcome<()> {
         let began = Instant::now();
-        let say = |what: &str| println!("  {:>5} s  {engine:?}: {what}", began.elapsed().as_secs());
+        let say = |what: &str| println!("  {:>5} s  {}: {what}", began.elapsed().as_secs(), engine.name());
         match engine {
             Engine::Sqlite => self.sqlite(&mut SqliteConnection::connect(url).await?, &say).await,
             Engine::Postgres => self.postgres(&mut PgConnection::connect(url).await?, &say).await,
@@ -103,6 +103,9 @@ impl Fill {
             on_postgres(connection, &format!("VACUUM {table}")).await?;
             say(table);
         }
+        let bytes: i64 =
+            sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(connection).await?;
+        say(&self.size(bytes));
         Ok(())
     }
 
@@ -137,7 +140,16 @@ impl Fill {
             on_sqlite(connection, &index).await?;
             say(&name);
         }
-        on_sqlite(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await
+        on_sqlite(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let bytes: i64 = sqlx::query_scalar(size).fetch_one(connection).await?;
+        say(&self.size(bytes));
+        Ok(())
+    }
+
+    fn size(self, bytes: i64) -> String {
+        let bytes = bytes.unsigned_abs();
+        format!("filled, {} MiB, {} bytes a conversion", bytes >> 20, bytes / self.conversions.max(1))
     }
 
     fn days(self) -> impl Iterator<Item = Day> {

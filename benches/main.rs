@@ -202,7 +202,8 @@ fn rows_agree(engine: Engine, question: &str, (before, after): (u64, u64), (leas
         return Ok(());
     }
     let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
-    Err(format!("{engine:?}: by the answers `{question}` should have grown by {wanted}, and grew by {grew}").into())
+    Err(format!("{}: by the answers `{question}` should have grown by {wanted}, and grew by {grew}", engine.name())
+        .into())
 }
 
 /// Everything that is measured, running side by side; only one of them has work at a time.

@@ -87,7 +87,7 @@ impl Figures {
     }
 
     /// Thousandths: `name` against the best of `others`, round by round, and then the middle one.
-    fn ratio(&self, name: &str, others: &[&str]) -> Outcome<u64> {
+    pub(crate) fn ratio(&self, name: &str, others: &[&str]) -> Outcome<u64> {
         let of = |name: &str| self.rounds.get(name).ok_or_else(|| format!("{name} was not measured"));
         let others = others.iter().map(|other| of(other)).collect::<Result<Vec<_>, _>>()?;
         let ratios = of(name)?.iter().enumerate().filter_map(|(round, figure)| {

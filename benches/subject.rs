@@ -47,6 +47,15 @@ pub(crate) enum Engine {
     Postgres,
 }
 
+impl Engine {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
 /// What is in the tables before the server starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stock {
@@ -158,15 +167,6 @@ impl Subject {
             connection.close().await?;
         }
         Ok(self.folder.close()?)
-    }
-
-    /// Bytes on disk of the tables and their indexes.
-    pub(crate) async fn bytes(&self) -> Outcome<u64> {
-        let question = match self.engine {
-            Engine::Sqlite => "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-            Engine::Postgres => "SELECT pg_database_size(current_database())",
-        };
-        Ok(self.count(&[question]).await?.into_iter().sum())
     }
 
     /// One number for each question, asked of the database itself.

@@ -6,7 +6,7 @@
 #   make torture              kills, power cuts, broken databases and disks: about an hour; SECONDS=60 bounds each kind,
 #                             WHAT="kills power postgres disk", RUNS, SEED, MORE="--clicks all --breaker"
 #   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
-#   make bench GROWN=1        the same on full tables, memory over time, overload: an hour, and 50 GiB of disk
+#   make bench GROWN=1        the same on full tables, memory over time, overload: takes 40 GiB of disk
 
 CARGO ?= cargo
 # `dev` or `release`.

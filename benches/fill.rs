@@ -47,6 +47,8 @@ struct Day {
     begins: Timestamp,
     first: u64,
     clicks: u64,
+    /// Receipts of older days would have been purged.
+    has_receipts: bool,
 }
 
 impl Fill {
@@ -58,8 +60,8 @@ impl Fill {
     pub(crate) const fn bytes(self, engine: Engine) -> u64 {
         self.conversions
             * match engine {
-                Engine::Sqlite => 5_000,
-                Engine::Postgres => 4_500,
+                Engine::Sqlite => 3_000,
+                Engine::Postgres => 3_700,
             }
     }
 
@@ -74,11 +76,11 @@ impl Fill {
     }
 
     async fn postgres(self, connection: &mut PgConnection, say: &impl Fn(&str)) -> Outcome<()> {
-        let words = Words(Engine::Postgres);
+        let (words, days) = (Words(Engine::Postgres), self.days());
         on_postgres(connection, "SET maintenance_work_mem = '512MB'").await?;
-        for (number, day) in self.days().enumerate() {
+        for (number, &day) in days.iter().enumerate() {
             attach(connection, "click", day.begins, Some(clicks(&words, day))).await?;
-            if day.has_receipts() {
+            if day.has_receipts {
                 attach(connection, "receipt", day.begins, Some(receipts(&words, day))).await?;
             }
             if number % 10 == 9 {
@@ -90,7 +92,7 @@ impl Fill {
             let indexes = drop_indexes(&mut transaction, table).await?;
             on_postgres(&mut transaction, &format!("TRUNCATE {table}")).await?;
             for statement in statements {
-                for day in self.days() {
+                for &day in &days {
                     on_postgres(&mut transaction, &statement(&words, day)).await?;
                 }
             }
@@ -110,7 +112,7 @@ impl Fill {
     }
 
     async fn sqlite(self, connection: &mut SqliteConnection, say: &impl Fn(&str)) -> Outcome<()> {
-        let words = Words(Engine::Sqlite);
+        let (words, days) = (Words(Engine::Sqlite), self.days());
         on_sqlite(connection, "PRAGMA synchronous = OFF").await?;
         on_sqlite(connection, "PRAGMA cache_size = -524288").await?;
         let indexes: Vec<(String, String)> = sqlx::query_as(
@@ -122,13 +124,13 @@ impl Fill {
         for (name, _) in &indexes {
             on_sqlite(connection, &format!("DROP INDEX {name}")).await?;
         }
-        for (number, day) in self.days().enumerate() {
+        for (number, &day) in days.iter().enumerate() {
             let mut transaction = connection.begin().await?;
             on_sqlite(&mut transaction, &clicks(&words, day)).await?;
             for statement in WHOLE.iter().flat_map(|(_, statements)| *statements) {
                 on_sqlite(&mut transaction, &statement(&words, day)).await?;
             }
-            if day.has_receipts() {
+            if day.has_receipts {
                 on_sqlite(&mut transaction, &receipts(&words, day)).await?;
             }
             transaction.commit().await?;
@@ -152,19 +154,16 @@ impl Fill {
         format!("filled, {} MiB, {} bytes a conversion", bytes >> 20, bytes / self.conversions.max(1))
     }
 
-    fn days(self) -> impl Iterator<Item = Day> {
+    /// Asked once: midnight may pass while they are filled.
+    fn days(self) -> Vec<Day> {
         let clicks = self.conversions / DAYS.unsigned_abs() * CLICKS_OF_A_CONVERSION;
-        (0..DAYS).map(move |number| Day {
+        let day = |number: i64| Day {
             begins: day_before_today(DAYS - number),
             first: number.unsigned_abs() * clicks,
             clicks,
-        })
-    }
-}
-
-impl Day {
-    fn has_receipts(self) -> bool {
-        self.begins >= day_before_today(RECEIPT_DAYS - 1)
+            has_receipts: DAYS - number < RECEIPT_DAYS,
+        };
+        (0..DAYS).map(day).collect()
     }
 }
 
@@ -292,7 +291,7 @@ impl Words {
 
     /// The millisecond of a click.
     fn clicked_at(&self, day: Day) -> String {
-        let Day { begins, first, clicks } = day;
+        let Day { begins, first, clicks, .. } = day;
         format!("({} + (i - {first}) * {DAY_MILLIS} / {clicks})", begins.as_millis())
     }
 

@@ -32,6 +32,8 @@ const RECENT_DAYS: i64 = 3;
 const SQLITE_PART: u64 = 5;
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 const RESIDENT_MIB_MAX: u64 = 150;
+/// For logs, and for the sorts of indexes.
+const DISK_SPARE: u64 = 4 << 30;
 
 /// Conversions that are there on PostgreSQL. As text: millions, or thousands with a `k`.
 #[derive(Clone, Copy, Debug)]
@@ -260,7 +262,7 @@ impl Form {
         write!(found, "slope {} KiB a minute", slope_a_minute(&resident))?;
         figures.add_found(
             "memory",
-            &format!("clicks and postbacks, {CONNECTIONS} connections, {:?}", self.engine),
+            &format!("clicks and postbacks, {CONNECTIONS} connections, {}", self.engine.name()),
             found,
         );
         Ok(())
@@ -420,7 +422,7 @@ fn enough_disk(needed: u64) -> Outcome<()> {
     let said = said(Command::new("df").args(["--output=avail", "-B1", "/tmp"]))?;
     let free: u64 = said.lines().last().unwrap_or_default().trim().parse()?;
     println!("  needs about {} MiB of disk, {} MiB are free", needed >> 20, free >> 20);
-    if free < needed + (3 << 30) {
+    if free < needed + DISK_SPARE {
         return Err("the disk is too small for that: give fewer conversions, as `--grown 2`".into());
     }
     Ok(())

@@ -4,7 +4,7 @@
 #   make run PROFILE=release  the same, optimised (a release build takes several minutes on a small machine)
 #   make test TEST=pixel      only the tests whose name contains `pixel`
 #   make torture              kills, power cuts, broken databases and disks: about an hour; SECONDS=60 bounds each kind,
-#                             WHAT="kills power postgres disk", RUNS, SEED, MORE="--clicks all --breaker"
+#                             WHAT="kills power postgres disk", RUNS, SEED
 #   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
 #   make bench GROWN=1        the same on full tables, memory over time, overload: takes 40 GiB of disk
 
@@ -19,7 +19,6 @@ WHAT ?= all
 RUNS ?= 200
 SECONDS ?= 3600
 SEED ?=
-MORE ?=
 # Anything: `make bench` on full tables.
 GROWN ?=
 
@@ -39,7 +38,7 @@ test:
 # It ends with an error when anything that was answered is lost, or when a control did not fail.
 torture:
 	$(CARGO) test --locked $(if $(filter release,$(PROFILE)),--release) --test torture -- $(WHAT) \
-		--runs $(RUNS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(MORE)
+		--runs $(RUNS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # The figures go into benches/RESULTS.md. 2 000 connections need more open files than many shells allow.
 bench:

@@ -38,7 +38,7 @@ on_both_engines! {
     async fn what_finds_no_room_is_put_off_at_once_and_what_found_some_is_recorded(engine: Engine) {
         const ROOM: usize = 16;
         const SURPLUS: usize = 8;
-        let settings = format!("[intake]\nconversion_items_max = {ROOM}\nbatch_items_max = 4");
+        let settings = format!("[intake]\nconversion_items_max = {ROOM}\nbatch_items_max = 4\nwriters = 1");
         let (server, mut shaky) = TestServer::start_shaky(engine, &settings).await;
         shaky.freeze().await;
         let first = path(&server);

@@ -24,9 +24,8 @@ async fn nothing_is_lost(what: What, runs: u32) {
         time_max: Duration::from_secs(10),
         workers: 8,
         audit_every: 4,
-        clicks: ClickRule::Settled,
+        clicks: ClickRule::All,
         is_brief: true,
-        breaker: false,
         rows_program: None,
     };
     let sections = run(what, &options).await.unwrap_or_else(|error| panic!("the torture itself is broken: {error}"));

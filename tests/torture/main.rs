@@ -2,9 +2,8 @@
 //! answered is lost. `docs/torture.md` says what is proved, how, and what is not.
 //!
 //! Arguments: what to break (`kills`, `power`, `postgres`, `disk`, `all`) and how long: `--runs N` (kills and cuts; of the
-//! outages a tenth), `--seconds N` for each kind, `--seed N`, `--workers N`, `--audit-every N`; and what the server
-//! promises beyond: `--clicks all` with a spool, `--breaker` with a breaker. Exits with 1 when anything was lost, or
-//! when a control did not fail.
+//! outages a tenth), `--seconds N` for each kind, `--seed N`, `--workers N`, `--audit-every N`. Exits with 1 when anything
+//! was lost, or when a control did not fail.
 
 #[expect(clippy::expect_used, clippy::panic, reason = "shared with the tests: what is wrong with a cluster ends both")]
 #[path = "../it/support/postgres.rs"]
@@ -42,10 +41,6 @@ struct Arguments {
     workers: u32,
     #[arg(long, default_value_t = 20)]
     audit_every: u32,
-    #[arg(long, default_value = "settled")]
-    clicks: Clicks,
-    #[arg(long)]
-    breaker: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,12 +52,6 @@ enum Wish {
     Power,
     Postgres,
     Disk,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Clicks {
-    Settled,
-    All,
 }
 
 fn main() -> ExitCode {
@@ -110,12 +99,8 @@ async fn torture(arguments: &Arguments) -> Outcome<usize> {
             time_max: Duration::from_secs(arguments.seconds),
             workers: arguments.workers,
             audit_every: arguments.audit_every.max(1),
-            clicks: match arguments.clicks {
-                Clicks::Settled => ClickRule::Settled,
-                Clicks::All => ClickRule::All,
-            },
+            clicks: ClickRule::All,
             is_brief: false,
-            breaker: arguments.breaker,
             rows_program: std::env::current_exe().ok(),
         };
         let began = Instant::now();

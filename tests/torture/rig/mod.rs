@@ -49,7 +49,7 @@ pub(crate) enum What {
 /// Which clicks must be in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClickRule {
-    /// Those answered in good time while the database was well. The rule of a server without a spool.
+    /// Those answered in good time while the database was well: for faults that take the spool's disk away too.
     Settled,
     /// All that were answered; those that the spool holds within [`SPOOL_EMPTY_WITHIN`].
     All,
@@ -72,8 +72,6 @@ pub(crate) struct Options {
     pub(crate) clicks: ClickRule,
     /// Only some outages, and short ones: for every run of the tests.
     pub(crate) is_brief: bool,
-    /// Must a server whose database is away answer within 50 ms once its breaker is open?
-    pub(crate) breaker: bool,
     /// A program that commits rows on SQLite, for one control more: called with `--commit-rows`, the URL and the value
     /// of `synchronous`, it prints a line after each commit, until it is killed.
     pub(crate) rows_program: Option<PathBuf>,

@@ -216,7 +216,7 @@ async fn strain(
         failures.push(format!("an answer took {slowest:?}"));
     }
     let refusal = middle_refusal(&seen, half, mended);
-    if options.breaker && fault.is_outage() && refusal.is_none_or(|took| took > REFUSED_WITHIN) {
+    if fault.is_outage() && refusal.is_none_or(|took| took > REFUSED_WITHIN) {
         failures.push(format!("the middle refusal took {refusal:?}, the breaker should make it {REFUSED_WITHIN:?}"));
     }
     Ok(Felt { answers: answers(&seen), slowest, refusal, well_after, ready, failures })

@@ -33,8 +33,8 @@ use super::error::StoreError;
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// The oldest PostgreSQL that we test on.
 const POSTGRES_VERSION_MIN: i32 = 150_000;
-/// Pages that SQLite's writer keeps in memory: 64 MiB, as a negative number of KiB.
-const SQLITE_CACHE: &str = "-65536";
+/// Pages that SQLite's writer keeps in memory: 32 MiB, as a negative number of KiB.
+const SQLITE_CACHE: &str = "-32768";
 /// Pages of the WAL after which SQLite's writer moves them into the file.
 const SQLITE_CHECKPOINT: &str = "8000";
 /// Rows that SQLite's thread reads ahead of the writer's: else the two would wake each other for every few.

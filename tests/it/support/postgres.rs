@@ -27,7 +27,7 @@ const MISSING: &str = "these tests need the server programs of PostgreSQL 15 or 
 /// What is set on the command line of `postgres`. `fsync` and `synchronous_commit` are on by default, and stay so.
 pub(crate) const SETTINGS: &[&str] = &[
     "listen_addresses=",
-    "max_connections=400",
+    "max_connections=900",
     "shared_buffers=128MB",
     "wal_level=minimal",
     "max_wal_senders=0",

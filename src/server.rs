@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
@@ -44,6 +44,9 @@ use crate::telemetry::{Metrics, RequestIds, TelemetryProblem, field};
 
 /// How often the limiter forgets and histograms are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(10);
+/// Connections that wait in the kernel to be accepted, as far as the system allows (`net.core.somaxconn`): when more
+/// come at once it answers with SYN cookies, and resets some of them later.
+const LISTEN_QUEUE: u32 = 4096;
 /// Connections on the internal port.
 const INTERNAL_CONNECTIONS_MAX: usize = 64;
 /// What is left of the drain for queues and database once the connections had their part.
@@ -102,8 +105,8 @@ impl Server {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartProblem> {
-        let (public, public_address) = bind(config.server.bind_address).await?;
-        let (internal, internal_address) = bind(config.server.internal_bind_address).await?;
+        let (public, public_address) = bind(config.server.bind_address)?;
+        let (internal, internal_address) = bind(config.server.internal_bind_address)?;
         let (spool, spool_task) = Spool::open(&spool_options(config), Arc::clone(&clock)).await?;
         let (app, writers) = assemble(config, clock, entropy, Some(spool.clone())).await?;
         // The partitions of today must be there before the first click.
@@ -266,11 +269,17 @@ pub fn told_to_end() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartProblem> {
-    let problem = |error| StartProblem::Bind { address, error };
-    let listener = TcpListener::bind(address).await.map_err(problem)?;
-    let bound = listener.local_addr().map_err(problem)?;
-    Ok((listener, bound))
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartProblem> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A server that was just stopped leaves its address behind for a minute.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(LISTEN_QUEUE)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listen().map_err(|error| StartProblem::Bind { address, error })
 }
 
 /// SQLite is embedded, so its schema is ours to bring up to date. On PostgreSQL other servers may still be at work

@@ -397,16 +397,18 @@ fn conversions(words: &Words, day: Day) -> String {
     )
 }
 
-/// O: its kind, the first eleven bytes of its transaction, sixteen of a hash.
+/// O: `T`, the first eleven bytes of its transaction, its kind, sixteen of a hash.
 fn order_keys(words: &Words, day: Day) -> String {
     let [a, b] = [scattered(1_597_334_677), scattered(2_869_860_233)].map(|part| words.hex(&part, 8));
     let lead = format!("substr({}, 1, 22)", words.transaction(day));
-    keys(words, day, &format!("('4f' || {lead} || {a} || {b} || {b} || {a})"))
+    keys(words, day, &format!("('54' || {lead} || '4f' || {a} || {b} || {b} || {a})"))
 }
 
-/// F: its kind, its transaction, the number of the event.
+/// F: `T`, the first eleven bytes of its transaction, its kind, the rest of it, the number of the event.
 fn first_keys(words: &Words, day: Day) -> String {
-    keys(words, day, &format!("('46' || {} || '00000000')", words.transaction(day)))
+    let transaction = words.transaction(day);
+    let key = format!("('54' || substr({transaction}, 1, 22) || '46' || substr({transaction}, 23) || '00000000')");
+    keys(words, day, &key)
 }
 
 fn keys(words: &Words, day: Day, key: &str) -> String {

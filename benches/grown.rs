@@ -379,11 +379,8 @@ impl Facts {
         let id = uuid(&format!("{:012x}00000000000000000000", today.as_millis()));
         let lead = |at| lowest_of(0, at).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let click = literal(&lead(today));
-        // A key begins with its kind: 'F' or 'O', of the transaction of a recent click.
-        let keys = ["46", "4f"].map(|kind| {
-            let (low, high) = (literal(&format!("{kind}{}", lead(recent))), literal(&format!("{kind}ff")));
-            format!("key >= {low} AND key < {high}")
-        });
+        // 'T', and the transaction of a recent click.
+        let (lowest, highest) = (literal(&format!("54{}", lead(recent))), literal("54ff"));
         let questions = vec![
             format!(
                 "SELECT count(*) FROM click WHERE transaction_id >= {click} AND clicked_at >= {}",
@@ -393,7 +390,7 @@ impl Facts {
             format!("SELECT count(*) FROM conversion WHERE id >= {id}"),
             format!("SELECT count(*) FROM conversion_change WHERE id >= {id}"),
             format!("SELECT count(*) FROM receipt WHERE id >= {id}"),
-            format!("SELECT count(*) FROM conversion_key WHERE ({}) OR ({})", keys[0], keys[1]),
+            format!("SELECT count(*) FROM conversion_key WHERE key >= {lowest} AND key < {highest}"),
             "SELECT CAST(COALESCE(SUM(conversions), 0) AS BIGINT) FROM rollup".to_owned(),
         ];
         Self { questions }

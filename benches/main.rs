@@ -386,14 +386,9 @@ impl Bench {
         let spent_before = spent();
         let (found, right) = run(&target, self.scale.run)
             .map_err(|problem| format!("{engine:?}: {problem}\n{}", subject.last_words()))?;
-        let [server, postgres] = spent()
-            .into_iter()
-            .zip(spent_before)
-            .map(|(after, before)| after.saturating_sub(before) / right.max(1))
-            .collect::<Vec<_>>()[..]
-        else {
-            return Err("two programs".into());
-        };
+        let spent_after = spent();
+        let [server, postgres] =
+            [0, 1].map(|program: usize| spent_after[program].saturating_sub(spent_before[program]) / right.max(1));
         println!("           processor time each: {server} us in the server, {postgres} us in PostgreSQL");
         self.runtime.block_on(subject.analyze())?;
         let after = self.runtime.block_on(subject.count(&questions))?;

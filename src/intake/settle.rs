@@ -108,14 +108,11 @@ struct Prepared {
 /// The last use of each token: when, and from which network.
 type Marks = BTreeMap<TokenId, (Timestamp, String)>;
 
-/// A token's use is marked at most once in this many milliseconds.
-const MARK_MILLIS: i64 = 60_000;
-
 impl Bench {
     /// Those of the uses that are to be marked, as far as this server knows.
     fn due_marks(&self, mut uses: Marks) -> Marks {
         let marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
-        uses.retain(|token, (at, _)| marked.get(token).is_none_or(|last| at.millis_since(*last) >= MARK_MILLIS));
+        uses.retain(|token, (at, _)| marked.get(token).is_none_or(|last| at.millis_since(*last) >= batch::MARK_MILLIS));
         uses
     }
 

@@ -21,7 +21,7 @@ pub use conversions::{
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::existing_receipts;
 pub use rollups::Bucket;
-pub use tokens::mark_tokens_used;
+pub use tokens::{MARK_MILLIS, mark_tokens_used};
 
 use super::connect::Tx;
 use super::error::StoreError;

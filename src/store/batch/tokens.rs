@@ -9,7 +9,7 @@ use crate::store::dialect::Column;
 use crate::store::error::StoreError;
 
 /// A token's mark is written at most once in this many milliseconds.
-const MARK_MILLIS: i64 = 60_000;
+pub const MARK_MILLIS: i64 = 60_000;
 
 /// Marks tokens as used, in the order of their ids; a mark younger than a minute stays as it is.
 pub async fn mark_tokens_used(tx: &mut Tx, uses: &BTreeMap<TokenId, (Timestamp, String)>) -> Result<(), StoreError> {

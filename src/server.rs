@@ -19,6 +19,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::app::access_token::{AccessTokens, SigningKeys};
 use crate::app::dns::{Dns, DnsFailure};
+use crate::app::jobs::{self, JobSignals};
 use crate::app::lockout::Lockout;
 use crate::app::passwords::Passwords;
 use crate::app::retention::{keep, pass};
@@ -153,6 +154,9 @@ impl Server {
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
         background.spawn(until(stopped.clone(), look_after_intake(self.state.app.clone())));
         background.spawn(until(stopped.clone(), retention(self.state.app.clone(), self.receipt_days)));
+        // From the first word of the end on: a job's step goes through queues that are closed later.
+        let (ending, ended) = watch::channel(false);
+        background.spawn(jobs::run::run(self.state.app.clone(), jobs::step_of, ended));
         background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
 
         let mut failed = None;
@@ -163,6 +167,8 @@ impl Server {
             }
             tracing::info!("stopping: nothing more is accepted");
             self.state.health.begin_drain();
+            // Nobody listens if the jobs have ended by themselves, which they do not.
+            let _ = ending.send(true);
         };
         let connections_part = self.drain / SETTLING_PART * (SETTLING_PART - 1);
         let public = router::PublicPort::new(Arc::clone(&self.state));
@@ -337,6 +343,7 @@ fn put_together(
         dns: Arc::new(Dns::new(&config.dns.resolvers, config.dns.timeout)?),
         identity,
         intake,
+        jobs: JobSignals::default(),
         limits,
         options: app_options(config),
     };

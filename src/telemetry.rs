@@ -36,6 +36,8 @@ pub mod field {
     pub const DURATION_MS: &str = "duration_ms";
     /// Why something of ours failed. Only of error types that carry no value of a request.
     pub const ERROR: &str = "error";
+    /// The opaque id of a job.
+    pub const JOB: &str = "job";
     /// Number of intake items.
     pub const ITEMS: &str = "items";
     /// File, line and column of our source.

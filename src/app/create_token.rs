@@ -7,16 +7,21 @@
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::issued_token::{IssuedToken, capabilities_text, event, read_label, row_of, view_of};
+use super::idempotency::reused;
+use super::issued_token::{
+    Issuance, IssuedToken, answer_of, capabilities_text, event, read_label, repeated, row_of, view_of,
+};
 use super::{App, AppError, Outcome, UserError, UserErrorCode, snapshot};
 use crate::domain::audit::beginnings;
+use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::TokenId;
 use crate::domain::operator::Principal;
 use crate::domain::secure_token::{
     Capabilities, IMPORTED_CHARACTERS, ImportRefused, LIVE_TOKENS_MAX, LimitExceeded, PlainToken, SecureToken,
     TokenScope, may_create, parse_allowed_address,
 };
-use crate::store::{StoreError, audit, tokens};
+use crate::store::idempotency::Earlier;
+use crate::store::{StoreError, audit, idempotency, tokens};
 
 /// Networks in the list of one token, at most.
 pub const ALLOWED_ADDRESSES_MAX: usize = 50;
@@ -55,6 +60,22 @@ impl TokenRequest {
 /// `NotFound` (the offer), `Required`, `Invalid`, `TooSmall`, `TooLong` (settings, secret), `LimitExceeded` (live
 /// tokens, addresses), `Taken` (an imported secret).
 pub async fn create_token(app: &App, principal: &Principal, request: &TokenRequest) -> Outcome<IssuedToken> {
+    match create_token_once(app, principal, request, None).await? {
+        Ok(issuance) => issuance.issued().map(Ok),
+        Err(errors) => Ok(Err(errors)),
+    }
+}
+
+/// As [`create_token`]; sent twice under one key, it makes one token, and shows its secret once.
+///
+/// # Errors
+/// As [`create_token`]; `IdempotencyKeyReused`.
+pub async fn create_token_once(
+    app: &App,
+    principal: &Principal,
+    request: &TokenRequest,
+    once: Option<IdempotentCall>,
+) -> Outcome<Issuance> {
     let (token, secret, label) = match read(app, request) {
         Ok(read) => read,
         Err(errors) => return Ok(Err(errors)),
@@ -66,24 +87,31 @@ pub async fn create_token(app: &App, principal: &Principal, request: &TokenReque
     let event = event(app, principal, "secure_token.create", &view, beginnings(settings(&row.token, &row.label)));
     let written = app.database.control_decision(Box::new(move |tx| {
         Box::pin(async move {
+            match idempotency::find(tx, once.as_ref(), now).await? {
+                Earlier::None => {}
+                Earlier::OtherArguments => return Ok(Err(vec![reused()])),
+                Earlier::Same(answer) => return Ok(Ok(Some(answer))),
+            }
             let siblings = tokens::siblings(tx, scope).await?;
             if let Err(LimitExceeded) = may_create(&siblings, now) {
                 return Ok(Err(vec![limit_exceeded(&["input", "scope"])]));
             }
+            idempotency::insert(tx, once.as_ref(), answer_of(row.token.id, None), now).await?;
             tokens::insert(tx, row).await?;
             audit::insert(tx, event).await?;
-            Ok(Ok(()))
+            Ok(Ok(None))
         })
     }));
     match written.await {
-        Ok(Ok(())) => {}
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(answer))) => return repeated(app, &answer).await,
         Ok(Err(errors)) => return Ok(Err(errors)),
         Err(StoreError::Taken(_)) if request.imported_secret.is_some() => return Ok(Err(vec![taken()])),
         Err(error) => return Err(AppError::from(error)),
     }
     snapshot::refresh_after_write(app).await;
     let warnings = is_clickless_for_all.then(|| CLICKLESS_FOR_ALL.to_owned()).into_iter().collect();
-    Ok(Ok(IssuedToken { token: view, secret, previous: None, warnings }))
+    Ok(Ok(Issuance::Issued(Box::new(IssuedToken { token: view, secret, previous: None, warnings }))))
 }
 
 const CLICKLESS_FOR_ALL: &str = "Every advertiser who holds this global secret can report conversions of any offer that \

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::domain::offer::words;
 use crate::store::StoreError;
 
 /// Why a caller's request was not carried out, as a value: something that the caller can fix.
@@ -12,38 +13,44 @@ pub struct UserError {
     pub message: String,
     /// The path inside the mutation's arguments, outermost first.
     pub field: Vec<String>,
+    /// Of a bulk call: which of the things that were named, from 0.
+    pub index: Option<usize>,
     /// What to do instead, where we know.
     pub hint: Option<String>,
 }
 
-/// The closed list of `userErrors.code`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UserErrorCode {
-    Required,
-    Invalid,
-    TooLong,
-    TooSmall,
-    TooLarge,
-    NotFound,
-    Taken,
-    InUse,
-    ConflictVersion,
-    LimitExceeded,
-    InvalidTransition,
-    TokenNotActive,
-    TokenLastActive,
-    OverlapTooLong,
-    RotationOpen,
-    DomainNotVerified,
-    UrlNotAllowed,
-    UnknownMacro,
-    PasswordTooWeak,
-    LastAdmin,
-}
+words!(
+    /// The closed list of `userErrors.code`.
+    UserErrorCode {
+        Required = "required",
+        Invalid = "invalid",
+        TooLong = "too_long",
+        TooSmall = "too_small",
+        TooLarge = "too_large",
+        NotFound = "not_found",
+        Taken = "taken",
+        InUse = "in_use",
+        ConflictVersion = "conflict_version",
+        LimitExceeded = "limit_exceeded",
+        IdempotencyKeyReused = "idempotency_key_reused",
+        InvalidTransition = "invalid_transition",
+        TokenNotActive = "token_not_active",
+        TokenLastActive = "token_last_active",
+        OverlapTooLong = "overlap_too_long",
+        RotationOpen = "rotation_open",
+        DomainNotVerified = "domain_not_verified",
+        UrlNotAllowed = "url_not_allowed",
+        UnknownMacro = "unknown_macro",
+        SelectionChanged = "selection_changed",
+        PasswordTooWeak = "password_too_weak",
+        LastAdmin = "last_admin",
+    }
+);
 
 impl UserError {
     pub fn new(code: UserErrorCode, field: &[&str], message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: field.iter().map(|part| (*part).to_owned()).collect(), hint: None }
+        let field = field.iter().map(|part| (*part).to_owned()).collect();
+        Self { code, message: message.into(), field, index: None, hint: None }
     }
 
     #[must_use]

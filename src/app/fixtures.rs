@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::access_token::{AccessTokens, SigningKeys};
 use super::dns::{DnsFailure, DnsLookup};
+use super::jobs::JobSignals;
 use super::operators::{Draft, create_operator};
 use super::snapshot::{UnknownTokens, refresh};
 use super::{App, AppOptions, Identity, TrackingLimits, TrackingRates};
@@ -98,6 +99,7 @@ pub(crate) async fn test_app() -> (App, Folder) {
         ),
         dns: Arc::new(SilentDns),
         intake: intake(parts),
+        jobs: JobSignals::default(),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),
             trusted_proxies: Vec::new(),

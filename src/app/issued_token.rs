@@ -3,7 +3,8 @@
 //! A plain text exists between its making or opening and the one answer that shows it, as a [`PlainToken`]. It is
 //! sealed only where the configuration wants it to be shown again; the audit trail knows a token by its hint.
 
-use super::{App, AppError, UserError, UserErrorCode};
+use super::idempotency::gone;
+use super::{App, AppError, Outcome, UserError, UserErrorCode};
 use crate::domain::audit::{self, AuditChange, AuditEvent};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::TokenId;
@@ -23,6 +24,44 @@ pub struct IssuedToken {
     pub previous: Option<TokenView>,
     /// What was done as asked, and is dangerous.
     pub warnings: Vec<String>,
+}
+
+/// What came of a call that makes a token, and may be sent twice.
+#[derive(Clone, Debug)]
+pub enum Issuance {
+    Issued(Box<IssuedToken>),
+    /// It was made by the first call under this key, whose answer showed the secret: it is not shown again.
+    Repeated {
+        token: Box<TokenView>,
+        previous: Option<Box<TokenView>>,
+    },
+}
+
+impl Issuance {
+    /// Of a call without a key, which is never a repetition.
+    pub(super) fn issued(self) -> Result<IssuedToken, AppError> {
+        match self {
+            Self::Issued(issued) => Ok(*issued),
+            Self::Repeated { .. } => Err(AppError::Internal("a call without a key was repeated".to_owned())),
+        }
+    }
+}
+
+/// What the answer of a repeated call can be said again from: the ids of the tokens that it made and ended.
+pub(super) fn answer_of(made: TokenId, ended: Option<TokenId>) -> String {
+    ended.map_or_else(|| made.to_string(), |ended| format!("{made} {ended}"))
+}
+
+/// The answer of a call that was carried out before, as the tokens are now.
+pub(super) async fn repeated(app: &App, answer: &str) -> Outcome<Issuance> {
+    let ids: Vec<TokenId> = answer.split(' ').filter_map(TokenId::parse).collect();
+    let mut found = tokens::find_many(&app.database, &ids).await?;
+    let mut take = |place: usize| {
+        let at = found.iter().position(|view| Some(&view.token.id) == ids.get(place))?;
+        Some(Box::new(found.swap_remove(at)))
+    };
+    let (token, previous) = (take(0), take(1));
+    Ok(token.map(|token| Issuance::Repeated { token, previous }).ok_or_else(gone))
 }
 
 /// The row of a new token; its text is sealed where it may be shown again.

@@ -10,11 +10,13 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::form::{Form, PriceDraft, conflict, price_text, sentence};
+use super::idempotency::{gone, reused};
 use super::snapshot::refresh_after_write;
 use super::{App, Outcome, UserError, UserErrorCode};
 use crate::domain::advertiser::Advertiser;
 use crate::domain::audit::{AuditChange, AuditEvent, beginnings, differences};
 use crate::domain::clock::Timestamp;
+use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::{AdvertiserId, NUMBER_MAX, OfferId, PublisherId};
 use crate::domain::macros::{Macro, TEMPLATE_BYTES_MAX, TemplateError, UrlTemplate};
 use crate::domain::money::{Currency, Micros, Price};
@@ -26,7 +28,8 @@ use crate::domain::offer::{
 use crate::domain::operator::Principal;
 use crate::domain::publisher::PartnerState;
 use crate::domain::secure_token::parse_allowed_address;
-use crate::store::{advertisers, audit, offers, publishers, settings};
+use crate::store::idempotency::Earlier;
+use crate::store::{advertisers, audit, idempotency, offers, publishers, settings};
 
 /// Publishers that can be chosen for one offer.
 pub const CHOSEN_PUBLISHERS_MAX: usize = 5000;
@@ -78,6 +81,19 @@ pub struct OfferDraft {
 /// Each with its path below `offer`: `Required`, `Invalid`, `TooLong`, `TooSmall`, `TooLarge`, `UrlNotAllowed`,
 /// `UnknownMacro`, `NotFound` (advertiser), `Taken` (number), `LimitExceeded`.
 pub async fn create_offer(app: &App, principal: &Principal, draft: OfferDraft) -> Outcome<Offer> {
+    create_offer_once(app, principal, draft, None).await
+}
+
+/// As [`create_offer`]; sent twice under one key, it makes one offer.
+///
+/// # Errors
+/// As [`create_offer`]; `IdempotencyKeyReused`, `NotFound`.
+pub async fn create_offer_once(
+    app: &App,
+    principal: &Principal,
+    draft: OfferDraft,
+    once: Option<IdempotentCall>,
+) -> Outcome<Offer> {
     let (needed, read) = match read_new(&draft) {
         Ok(read) => read,
         Err(errors) => return Ok(Err(errors)),
@@ -85,6 +101,17 @@ pub async fn create_offer(app: &App, principal: &Principal, draft: OfferDraft) -
     let (event, now) = (event(app, principal, "offer.create"), app.clock.now());
     let written = app.database.control_decision(Box::new(move |tx| {
         Box::pin(async move {
+            match idempotency::find(tx, once.as_ref(), now).await? {
+                Earlier::None => {}
+                Earlier::OtherArguments => return Ok(Err(vec![reused()])),
+                Earlier::Same(answer) => {
+                    let first = match OfferId::parse(&answer) {
+                        Some(id) => offers::find_in(tx, id).await?,
+                        None => None,
+                    };
+                    return Ok(first.ok_or_else(gone));
+                }
+            }
             let mut errors = Vec::new();
             let id = match draft.number {
                 Some(number) => OfferId::new(number),
@@ -109,6 +136,7 @@ pub async fn create_offer(app: &App, principal: &Principal, draft: OfferDraft) -
             if let Err(errors) = check_whole(&offer) {
                 return Ok(Err(errors));
             }
+            idempotency::insert(tx, once.as_ref(), offer.id.to_string(), now).await?;
             offers::insert(tx, &offer).await?;
             audit::insert(tx, about(event, &offer, beginnings(fields(&offer)))).await?;
             Ok(Ok(offer))

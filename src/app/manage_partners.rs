@@ -6,14 +6,17 @@
 use std::fmt::Display;
 
 use super::form::{Form, conflict};
+use super::idempotency::{gone, reused};
 use super::snapshot::refresh_after_write;
 use super::{App, Outcome, UserError, UserErrorCode};
 use crate::domain::advertiser::Advertiser;
 use crate::domain::audit::{AuditChange, AuditEvent, beginnings, differences};
+use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::{AdvertiserId, NUMBER_MAX, PublisherId};
 use crate::domain::operator::Principal;
 use crate::domain::publisher::{PartnerState, Publisher};
-use crate::store::{advertisers, audit, publishers};
+use crate::store::idempotency::Earlier;
+use crate::store::{advertisers, audit, idempotency, publishers};
 
 /// What a form says about a publisher or an advertiser; what is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,11 +31,24 @@ pub struct PartnerDraft {
 }
 
 macro_rules! partner {
-    ($noun:literal, $module:ident, $partner:ident, $id:ident, $create:ident, $update:ident) => {
+    ($noun:literal, $module:ident, $partner:ident, $id:ident, $create:ident, $create_once:ident, $update:ident) => {
         /// # Errors
         /// `Required`, `Invalid`, `TooLong`, `TooSmall` for a field; `Taken` for the number; `LimitExceeded` where no
         /// number is free.
         pub async fn $create(app: &App, principal: &Principal, draft: &PartnerDraft) -> Outcome<$partner> {
+            $create_once(app, principal, draft, None).await
+        }
+
+        /// Sent twice under one key, it makes one.
+        ///
+        /// # Errors
+        /// Those of a creation; `IdempotencyKeyReused`, `NotFound`.
+        pub async fn $create_once(
+            app: &App,
+            principal: &Principal,
+            draft: &PartnerDraft,
+            once: Option<IdempotentCall>,
+        ) -> Outcome<$partner> {
             let (name, read) = match read_new($noun, draft) {
                 Ok(read) => read,
                 Err(errors) => return Ok(Err(errors)),
@@ -40,6 +56,17 @@ macro_rules! partner {
             let (event, now) = (event(app, principal, concat!($noun, ".create")), app.clock.now());
             let written = app.database.control_decision(Box::new(move |tx| {
                 Box::pin(async move {
+                    match idempotency::find(tx, once.as_ref(), now).await? {
+                        Earlier::None => {}
+                        Earlier::OtherArguments => return Ok(Err(vec![reused()])),
+                        Earlier::Same(answer) => {
+                            let first = match $id::parse(&answer) {
+                                Some(id) => $module::find_in(tx, id).await?,
+                                None => None,
+                            };
+                            return Ok(first.ok_or_else(gone));
+                        }
+                    }
                     let id = match read.number {
                         Some(number) => $id::new(number),
                         None => $module::next_number(tx).await?,
@@ -57,6 +84,7 @@ macro_rules! partner {
                         created_at: now,
                         updated_at: now,
                     };
+                    idempotency::insert(tx, once.as_ref(), id.to_string(), now).await?;
                     $module::insert(tx, &partner).await?;
                     audit::insert(tx, about(event, &id, &partner.name, beginnings(fields!(partner)))).await?;
                     Ok(Ok(partner))
@@ -124,8 +152,16 @@ macro_rules! fields {
     };
 }
 
-partner!("publisher", publishers, Publisher, PublisherId, create_publisher, update_publisher);
-partner!("advertiser", advertisers, Advertiser, AdvertiserId, create_advertiser, update_advertiser);
+partner!("publisher", publishers, Publisher, PublisherId, create_publisher, create_publisher_once, update_publisher);
+partner!(
+    "advertiser",
+    advertisers,
+    Advertiser,
+    AdvertiserId,
+    create_advertiser,
+    create_advertiser_once,
+    update_advertiser
+);
 
 fn read_new(noun: &'static str, draft: &PartnerDraft) -> Result<(String, PartnerDraft), Vec<UserError>> {
     let mut form = Form::new(Some(noun));

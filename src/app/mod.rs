@@ -28,11 +28,14 @@ pub mod dns;
 pub mod end_token;
 mod error;
 pub mod explain_postback;
+pub mod exports;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod form;
+pub mod idempotency;
 pub mod identity;
 pub mod issued_token;
+pub mod jobs;
 pub mod limits;
 pub mod lockout;
 pub mod manage_offers;
@@ -72,6 +75,7 @@ pub struct App {
     pub identity: Identity,
     pub minter: Arc<Minter>,
     pub intake: Intake,
+    pub jobs: jobs::JobSignals,
     pub limits: TrackingLimits,
     pub options: AppOptions,
 }

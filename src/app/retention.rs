@@ -1,7 +1,7 @@
 //! What the server does by itself every hour: partitions a week ahead, and the end of what is kept for a time.
 //!
 //! Receipts live for the days of the configuration and at most one more, because days are dropped whole; parked
-//! rejections until they expire. Conversions, their history and their keys are never purged: never twice would not
+//! rejections until they expire; the keys of calls a day; jobs with their errors 30 days after their end. Conversions, their history and their keys are never purged: never twice would not
 //! be for ever. A pass that fails is logged and tried again an hour later.
 
 use std::time::Duration;
@@ -16,6 +16,8 @@ use super::AppError;
 /// How many days ahead partitions exist.
 const DAYS_AHEAD: u32 = 7;
 const DAY_SECONDS: i64 = 24 * 3600;
+/// How many days after its end a job can be looked at.
+const JOB_DAYS: i64 = 30;
 const PASS_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What one pass did.
@@ -26,6 +28,8 @@ pub struct Pass {
     pub dropped: Vec<String>,
     pub receipts: u64,
     pub parked_rejections: u64,
+    pub idempotency_keys: u64,
+    pub jobs: u64,
 }
 
 /// Passes for ever, one an hour, the first at once. The server runs it, and drops it when it ends: every step is a
@@ -50,7 +54,9 @@ pub async fn pass(database: &Database, now: Timestamp, receipt_days: u32) -> Res
     let dropped = partitions::purge_receipts(database, kept_since).await?;
     let receipts = purge::purge_receipts(database, kept_since).await?;
     let parked_rejections = purge::purge_parked(database, now).await?;
-    Ok(Pass { partitions, dropped, receipts, parked_rejections })
+    let idempotency_keys = purge::purge_idempotency_keys(database, now).await?;
+    let jobs = purge::purge_jobs(database, now.plus_seconds(-JOB_DAYS * DAY_SECONDS)).await?;
+    Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs })
 }
 
 fn log(pass: &Pass) {
@@ -64,7 +70,8 @@ fn log(pass: &Pass) {
         );
     }
     tracing::info!(
-        { field::ITEMS } = pass.receipts.saturating_add(pass.parked_rejections),
+        { field::ITEMS } =
+            [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs].iter().sum::<u64>(),
         "retention: {} partitions made, {} dropped",
         made.len(),
         pass.dropped.len()

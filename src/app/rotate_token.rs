@@ -6,17 +6,23 @@
 //! Refuses to cut off a live secret by a double click: inside an open overlap only `force` rotates again.
 
 use super::create_token::limit_exceeded;
-use super::issued_token::{IssuedToken, conflict, end_text, event, not_active, not_found, read_label, row_of, view_of};
+use super::idempotency::reused;
+use super::issued_token::{
+    Issuance, IssuedToken, answer_of, conflict, end_text, event, not_active, not_found, read_label, repeated, row_of,
+    view_of,
+};
 use super::{App, Outcome, UserError, UserErrorCode, snapshot};
 use crate::domain::audit::{AuditChange, AuditEvent};
 use crate::domain::clock::Timestamp;
+use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::TokenId;
 use crate::domain::operator::Principal;
 use crate::domain::secure_token::{
     OVERLAP_SECONDS_MAX, PlainToken, Rotation, RotationPlan, RotationRefused, SecureToken, TokenDigest, rotate,
 };
-use crate::store::audit;
+use crate::store::idempotency::Earlier;
 use crate::store::tokens::{self, NewToken, TokenView};
+use crate::store::{audit, idempotency};
 
 /// What a rotation is asked for.
 #[derive(Clone, Debug)]
@@ -38,6 +44,22 @@ pub struct RotationRequest {
 /// `NotFound`, `ConflictVersion`, `TokenNotActive`, `RotationOpen` (the hint is the instant of its end),
 /// `OverlapTooLong`, `TooSmall`, `LimitExceeded`, `TooLong` and `Invalid` (label).
 pub async fn rotate_token(app: &App, principal: &Principal, request: &RotationRequest) -> Outcome<IssuedToken> {
+    match rotate_token_once(app, principal, request, None).await? {
+        Ok(issuance) => issuance.issued().map(Ok),
+        Err(errors) => Ok(Err(errors)),
+    }
+}
+
+/// As [`rotate_token`]; sent twice under one key, it rotates once, and shows the new secret once.
+///
+/// # Errors
+/// As [`rotate_token`]; `IdempotencyKeyReused`.
+pub async fn rotate_token_once(
+    app: &App,
+    principal: &Principal,
+    request: &RotationRequest,
+    once: Option<IdempotentCall>,
+) -> Outcome<Issuance> {
     let Some(old) = tokens::find(&app.database, request.id).await? else { return Ok(Err(not_found())) };
     let (rotation, label) = match read(app, request) {
         Ok(read) => read,
@@ -51,6 +73,11 @@ pub async fn rotate_token(app: &App, principal: &Principal, request: &RotationRe
     let (id, version, scope, now) = (request.id, request.version, old.token.scope, app.clock.now());
     let written = app.database.control_decision(Box::new(move |tx| {
         Box::pin(async move {
+            match idempotency::find(tx, once.as_ref(), now).await? {
+                Earlier::None => {}
+                Earlier::OtherArguments => return Ok(Err(vec![reused()])),
+                Earlier::Same(answer) => return Ok(Ok(Rotated::Before(answer))),
+            }
             let siblings = tokens::siblings(tx, scope).await?;
             let plan = match decide((id, version), &siblings, rotation, new, now) {
                 Ok(plan) => plan,
@@ -58,19 +85,28 @@ pub async fn rotate_token(app: &App, principal: &Principal, request: &RotationRe
             };
             let row = NewToken { token: plan.new.clone(), ..row };
             let view = view_of(&row, Some(id));
+            idempotency::insert(tx, once.as_ref(), answer_of(row.token.id, Some(id)), now).await?;
             tokens::insert(tx, row).await?;
             tokens::update(tx, &plan.old).await?;
             audit::insert(tx, AuditEvent { changes: changes(&siblings, &plan), ..event }).await?;
-            Ok(Ok((view, plan.old)))
+            Ok(Ok(Rotated::Now(Box::new((view, plan.old)))))
         })
     }));
     let (view, ended) = match written.await? {
-        Ok(written) => written,
+        Ok(Rotated::Now(both)) => *both,
+        Ok(Rotated::Before(answer)) => return repeated(app, &answer).await,
         Err(errors) => return Ok(Err(errors)),
     };
     snapshot::refresh_after_write(app).await;
     let previous = Some(TokenView { token: ended, ..old });
-    Ok(Ok(IssuedToken { token: view, secret, previous, warnings: Vec::new() }))
+    Ok(Ok(Issuance::Issued(Box::new(IssuedToken { token: view, secret, previous, warnings: Vec::new() }))))
+}
+
+/// What the transaction found or did.
+enum Rotated {
+    Now(Box<(TokenView, SecureToken)>),
+    /// By the first call under this key, with what it kept.
+    Before(String),
 }
 
 fn read(app: &App, request: &RotationRequest) -> Result<(Rotation, Option<String>), UserError> {

@@ -7,13 +7,16 @@
 
 use url::Host;
 
+use super::idempotency::{gone, reused};
 use super::{App, AppError, Outcome, UserError, UserErrorCode, snapshot};
 use crate::domain::audit::{AuditChange, AuditEvent, differences};
 use crate::domain::clock::{Timestamp, random_bytes};
+use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::TrackingDomainId;
 use crate::domain::operator::Principal;
 use crate::domain::tracking_domain::{DomainState, TrackingDomain};
-use crate::store::{StoreError, audit, domains};
+use crate::store::idempotency::Earlier;
+use crate::store::{StoreError, audit, domains, idempotency};
 
 /// Tracking domains of one installation, at most.
 pub const DOMAINS_MAX: u64 = 100;
@@ -39,11 +42,24 @@ pub fn dns_records(app: &App, domain: &TrackingDomain) -> [DnsRecord; 2] {
 /// # Errors
 /// `Required`, `Invalid` (not a host name, our own), `TooLong`, `Taken`, `LimitExceeded`.
 pub async fn create_domain(app: &App, principal: &Principal, hostname: &str) -> Outcome<TrackingDomain> {
+    create_domain_once(app, principal, hostname, None).await
+}
+
+/// As [`create_domain`]; sent twice under one key, it adds one domain.
+///
+/// # Errors
+/// As [`create_domain`]; `IdempotencyKeyReused`, `NotFound` when the domain was removed since.
+pub async fn create_domain_once(
+    app: &App,
+    principal: &Principal,
+    hostname: &str,
+    once: Option<IdempotentCall>,
+) -> Outcome<TrackingDomain> {
     let host = match read_host(hostname, public_host(app)) {
         Ok(host) => host,
         Err(error) => return Ok(Err(vec![error])),
     };
-    insert(app, principal, host, DomainState::Pending).await
+    insert(app, principal, (host, DomainState::Pending), once).await
 }
 
 /// Adds an active domain under `.localhost`, which resolves to the own machine without any record. For the seed of
@@ -57,7 +73,7 @@ pub async fn create_local_domain(app: &App, principal: &Principal, hostname: &st
         Ok(_) => return Ok(Err(vec![invalid("Only hosts under .localhost need no records.")])),
         Err(error) => return Ok(Err(vec![error])),
     };
-    insert(app, principal, host, DomainState::Active).await
+    insert(app, principal, (host, DomainState::Active), None).await
 }
 
 /// Asks the DNS now, and keeps what it said.
@@ -128,7 +144,13 @@ pub async fn delete_domain(app: &App, principal: &Principal, id: TrackingDomainI
     Ok(Ok(id))
 }
 
-async fn insert(app: &App, principal: &Principal, host: String, state: DomainState) -> Outcome<TrackingDomain> {
+async fn insert(
+    app: &App,
+    principal: &Principal,
+    (host, state): (String, DomainState),
+    once: Option<IdempotentCall>,
+) -> Outcome<TrackingDomain> {
+    let now = app.clock.now();
     let domain = TrackingDomain {
         id: TrackingDomainId::mint(&*app.clock, &*app.entropy),
         host,
@@ -139,33 +161,46 @@ async fn insert(app: &App, principal: &Principal, host: String, state: DomainSta
         txt_found: None,
         failure: None,
         last_checked_at: None,
-        created_at: app.clock.now(),
+        created_at: now,
         version: 1,
     };
     let changes = vec![AuditChange::new("state", None, Some(state.as_str().to_owned()))];
     let event = event(app, principal, "tracking_domain.create", &domain, changes);
-    let row = domain.clone();
     let written = app.database.control_decision(Box::new(move |tx| {
         Box::pin(async move {
+            match idempotency::find(tx, once.as_ref(), now).await? {
+                Earlier::None => {}
+                Earlier::OtherArguments => return Ok(Err(vec![reused()])),
+                Earlier::Same(answer) => {
+                    let first = match TrackingDomainId::parse(&answer) {
+                        Some(id) => domains::find_in(tx, id).await?,
+                        None => None,
+                    };
+                    return Ok(first.ok_or_else(gone));
+                }
+            }
             if domains::count(tx).await? >= DOMAINS_MAX {
                 let message = format!("There are {DOMAINS_MAX} tracking domains already.");
                 return Ok(Err(vec![UserError::new(UserErrorCode::LimitExceeded, &["hostname"], message)]));
             }
-            domains::insert(tx, &row).await?;
+            idempotency::insert(tx, once.as_ref(), domain.id.to_string(), now).await?;
+            domains::insert(tx, &domain).await?;
             audit::insert(tx, event).await?;
-            Ok(Ok(()))
+            Ok(Ok(domain))
         })
     }));
     match written.await {
-        Ok(Ok(())) => snapshot::refresh_after_write(app).await,
-        Ok(Err(errors)) => return Ok(Err(errors)),
+        Ok(Ok(domain)) => {
+            snapshot::refresh_after_write(app).await;
+            Ok(Ok(domain))
+        }
+        Ok(Err(errors)) => Ok(Err(errors)),
         Err(StoreError::Taken(_)) => {
             let message = "This host is a tracking domain already.";
-            return Ok(Err(vec![UserError::new(UserErrorCode::Taken, &["hostname"], message)]));
+            Ok(Err(vec![UserError::new(UserErrorCode::Taken, &["hostname"], message)]))
         }
-        Err(error) => return Err(AppError::from(error)),
+        Err(error) => Err(AppError::from(error)),
     }
-    Ok(Ok(domain))
 }
 
 /// Writes `after`, which is one version on from `before`.

@@ -6,8 +6,10 @@
 //! To add a code: a line in the table here, a row in `http/answer.rs`, a test through HTTP, a row in
 //! `docs/postbacks.md`. The compiler asks for the second, a test for the others.
 
+use serde::{Deserialize, Serialize};
+
 /// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verdict {
     /// Something was stored or changed.
     Recorded,
@@ -47,7 +49,7 @@ impl Verdict {
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $verdict:ident, $cure:literal;)*) => {
         /// One answer of the tracking doors.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {

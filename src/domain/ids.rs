@@ -139,6 +139,7 @@ time_id!(OperatorId, "opr");
 time_id!(SessionId, "ses");
 time_id!(ApiKeyId, "key");
 time_id!(AuditEventId, "aud");
+time_id!(JobId, "job");
 time_id!(ParkedRejectionId, "prk");
 
 fn mint_uuid(clock: &dyn Clock, entropy: &dyn Entropy) -> Uuid {

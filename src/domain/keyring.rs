@@ -140,6 +140,7 @@ pub struct Keyring {
     emails: DerivedKey,
     addresses: DerivedKey,
     devices: DerivedKey,
+    arguments: DerivedKey,
     links: DerivedKey,
 }
 
@@ -154,6 +155,7 @@ impl Keyring {
             emails: parts.privacy.derive("roundtrip 2026 e-mail hash"),
             addresses: parts.privacy.derive("roundtrip 2026 address hash"),
             devices: parts.privacy.derive("roundtrip 2026 device id hash"),
+            arguments: parts.privacy.derive("roundtrip 2026 call arguments hash"),
             links: parts.links.derive("roundtrip 2026 test link"),
         })
     }
@@ -185,6 +187,10 @@ impl Keyring {
 
     pub(super) fn devices(&self) -> &[u8; 32] {
         &self.devices
+    }
+
+    pub(super) fn arguments(&self) -> &[u8; 32] {
+        &self.arguments
     }
 
     pub(super) fn links(&self) -> &[u8; 32] {

@@ -12,10 +12,13 @@ pub mod code;
 pub mod conversion;
 pub mod conversion_key;
 mod crockford;
+pub mod csv_cell;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod idempotency;
 pub mod ids;
 pub mod inbound;
+pub mod job;
 pub mod keyring;
 pub mod macros;
 pub mod money;

@@ -11,7 +11,7 @@ use async_graphql::{
 };
 
 use crate::domain::ids::{
-    AdvertiserId, ChangeId, ConversionId, OfferId, PublisherId, ReceiptId, TokenId, TrackingDomainId,
+    AdvertiserId, ChangeId, ConversionId, JobId, OfferId, PublisherId, ReceiptId, TokenId, TrackingDomainId,
 };
 
 /// A kind of id.
@@ -44,6 +44,7 @@ kinds! {
     ReceiptId, "a receipt";
     TokenId, "a secure token";
     TrackingDomainId, "a tracking domain";
+    JobId, "a job";
 }
 
 /// An id of one kind, as `ID`.

@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod error;
 pub mod guard;
 pub mod id;
+pub mod idempotency;
 pub mod loaders;
 pub mod mutation;
 pub mod query;

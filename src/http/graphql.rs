@@ -64,7 +64,8 @@ pub(crate) async fn schema(State(state): State<Arc<HttpState>>, request: Request
     response
 }
 
-fn bearer(parts: &Parts) -> Option<&str> {
+/// What followed `Bearer` in the header.
+pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
     let (scheme, token) = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
 }

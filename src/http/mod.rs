@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod answer;
+pub mod export;
 pub mod extract;
 pub mod graphql;
 pub mod health;

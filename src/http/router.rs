@@ -19,7 +19,7 @@ use super::accept::{Answers, PeerAddress};
 use super::extract::tracking_request::{TrackingRequest, host_of};
 use super::state::HttpState;
 use super::tracking::{click, pixel, root, server_to_server};
-use super::{answer, graphql, health, openapi, page, session};
+use super::{answer, export, graphql, health, openapi, page, session};
 use crate::domain::code::Code;
 use crate::domain::inbound::Door;
 
@@ -107,6 +107,7 @@ fn admin(state: &HttpState) -> Routes {
     session::routes(Arc::clone(&state.app))
         .route("/graphql", any(graphql::graphql))
         .route("/schema.graphql", get(graphql::schema))
+        .route("/api/export/{id}", get(export::export))
         .route("/dashboard", get(dashboard))
         .route("/dashboard/{*path}", get(dashboard))
 }

@@ -259,6 +259,17 @@ impl Database {
         self.transact(work, Purpose::Side, |_| true).await
     }
 
+    /// As [`Self::side_write`], for work that may say no: then nothing is written.
+    ///
+    /// # Errors
+    /// Whatever `work` returns; then nothing was written.
+    pub async fn side_decision<T: Send + 'static, R: Send + 'static>(
+        &self,
+        work: ControlWork<Result<T, R>>,
+    ) -> Result<Result<T, R>, StoreError> {
+        self.transact(work, Purpose::Side, Result::is_ok).await
+    }
+
     /// Reads that must agree with each other: all of them see one state of the database.
     pub(crate) async fn consistent_read<T: Send + 'static>(&self, work: ControlWork<T>) -> Result<T, StoreError> {
         self.transact(work, Purpose::Read, |_| false).await

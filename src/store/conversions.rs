@@ -10,7 +10,9 @@ use entity::{advertiser, conversion as row, conversion_change as change_row, con
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect};
 use sea_orm::{QueryTrait, Select};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Author, Change, ChangeKind, Conversion, Money, PendingReason, Reported, Source};
@@ -43,7 +45,7 @@ pub struct ConversionListed {
 }
 
 /// Fields are all asked for, lists match any of theirs; none lets everything through, an empty list nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversionFilter {
     pub converted_at: Option<TimeRange>,
     pub recorded_at: Option<TimeRange>,
@@ -122,6 +124,27 @@ pub async fn list(
     page::narrow(QueryTrait::query(&mut select), &query.page, &field.columns());
     let rows = select.into_model::<ListedRow>().all(database.read()).await?;
     page::page_of(rows, &query.page, |row| field.keys(&row.conversion), ListedRow::into_domain).map(Ok)
+}
+
+/// The ids of one page, for work that walks a whole filter: oldest first, in one statement.
+///
+/// # Errors
+/// As [`list`].
+pub async fn walk(
+    database: &Database,
+    filter: &ConversionFilter,
+    page: &PageRequest<ConversionSort>,
+    now: Timestamp,
+) -> Result<Result<Page<ConversionId>, ListRefused>, StoreError> {
+    if let Err(refused) = filter.check(now) {
+        return Ok(Err(refused));
+    }
+    let mut select = row::Entity::find().select_only().columns([row::Column::ConvertedAt, row::Column::Id]);
+    select = select.filter(filter.condition());
+    page::narrow(QueryTrait::query(&mut select), page, &ConversionSortField::ConvertedAt.columns());
+    let rows: Vec<(i64, Uuid)> = select.into_tuple().all(database.read()).await?;
+    let keys = |(at, id): &(i64, Uuid)| vec![Key::I64(*at), Key::Uuid(*id)];
+    page::page_of(rows, page, keys, |(_, id)| Ok(ConversionId::from_uuid(id))).map(Ok)
 }
 
 /// How many a filter matches, up to a bound.
@@ -218,6 +241,11 @@ pub async fn extras(
         extras.entry(ConversionId::from_uuid(row.conversion_id)).or_default().push((row.name, row.value));
     }
     Ok(extras)
+}
+
+impl ConversionSort {
+    /// The order of whoever walks a whole filter: what is recorded meanwhile comes behind.
+    pub const OLDEST: Self = Self { field: ConversionSortField::ConvertedAt, direction: Direction::Ascending };
 }
 
 impl ConversionQuery {

@@ -3,9 +3,12 @@
 //! Text is compared exactly, byte by byte, on both engines (`LIKE` would fold case on one of them only). A text that
 //! no column can hold matches nothing: it is a caller's odd wish, not our failure.
 
+use std::fmt;
+
 use ipnet::IpNet;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func};
 use sea_orm::{ColumnTrait, Condition};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
@@ -14,7 +17,7 @@ use crate::domain::privacy::{PersonalHash, hash_address};
 use crate::domain::transaction_id::{CHARACTERS, TransactionId};
 
 /// Half-open: `since` ≤ t < `until`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeRange {
     pub since: Timestamp,
     /// None: up to now.
@@ -22,7 +25,7 @@ pub struct TimeRange {
 }
 
 /// All that are given must hold; one that is empty lets everything through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StringMatch {
     pub eq: Option<String>,
     /// Any of these; an empty list matches nothing.
@@ -32,7 +35,7 @@ pub struct StringMatch {
 }
 
 /// An address as somebody who looks for one writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AddressMatch {
     /// A whole address: found by its keyed hash.
     Address(PersonalHash),
@@ -40,6 +43,14 @@ pub enum AddressMatch {
     Network(String),
     /// Neither: matches nothing.
     Unreadable,
+}
+
+/// `2026-06-01T12:00:00Z/2026-06-02T12:00:00Z`, as in ISO 8601.
+impl fmt::Display for TimeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.since)?;
+        self.until.map_or(Ok(()), |until| until.fmt(f))
+    }
 }
 
 impl TimeRange {

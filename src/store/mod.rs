@@ -18,6 +18,8 @@ mod error;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod idempotency;
+pub mod jobs;
 pub mod offers;
 pub mod operators;
 pub mod page;

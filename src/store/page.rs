@@ -112,6 +112,16 @@ impl<S: Sort> PageRequest<S> {
         Ok(Self { sort, size, backward, after: read(after)?, before: read(before)? })
     }
 
+    /// The rows behind a cursor, for work that walks a whole list by itself; such a page may be longer than one that
+    /// is shown.
+    ///
+    /// # Errors
+    /// `Cursor`.
+    pub(crate) fn walk(sort: S, size: u64, after: Option<&str>) -> Result<Self, PageRefused> {
+        let after = after.map(|text| read_cursor(sort.order(), text)).transpose()?;
+        Ok(Self { sort, size, backward: false, after, before: None })
+    }
+
     /// The first page of the standard size.
     pub fn beginning(sort: S) -> Self {
         let size = u64::from(PAGE_SIZE_DEFAULT.unsigned_abs());

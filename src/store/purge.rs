@@ -1,4 +1,5 @@
-//! What is deleted once it is old: receipts and parked rejections. Nothing else is ever deleted.
+//! What is deleted once it is old: receipts, parked rejections, finished jobs, keys of calls. Nothing else ever is, but
+//! sessions, at a sign-in.
 //!
 //! In small batches, each a transaction of its own, so that tracking events never wait long behind one.
 
@@ -10,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use super::connect::Database;
 use super::error::StoreError;
 use super::filter::lowest_id;
+use super::{idempotency, jobs};
 
 /// Rows of one transaction.
 const BATCH_ROWS: u64 = 500;
@@ -34,6 +36,38 @@ pub async fn purge_parked(database: &Database, now: Timestamp) -> Result<u64, St
     loop {
         let batch =
             database.side_write(Box::new(move |transaction| Box::pin(purge_parked_batch(transaction, now)))).await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
+/// Deletes jobs that ended before `before`, with their errors; returns how many.
+pub async fn purge_jobs(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    loop {
+        let batch = database
+            .side_write(Box::new(move |transaction| {
+                Box::pin(async move { jobs::purge(transaction, before, BATCH_ROWS).await })
+            }))
+            .await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
+/// Deletes keys of calls that are no longer remembered; returns how many.
+pub async fn purge_idempotency_keys(database: &Database, now: Timestamp) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    loop {
+        let batch = database
+            .side_write(Box::new(move |transaction| {
+                Box::pin(async move { idempotency::purge(transaction, now, BATCH_ROWS).await })
+            }))
+            .await?;
         purged += batch;
         if batch < BATCH_ROWS {
             return Ok(purged);

@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use entity::{conversion_change, receipt as row};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sea_orm::sea_query::{Query, SelectStatement, UnionType};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryTrait, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Code, Verdict};
@@ -30,7 +32,7 @@ const TABLE: &str = "receipt";
 const ID_SLACK_SECONDS: i64 = 60;
 
 /// As [`ConversionFilter`](super::conversions::ConversionFilter).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptFilter {
     pub received_at: Option<TimeRange>,
     pub doors: Option<Vec<Door>>,
@@ -72,6 +74,18 @@ pub async fn list(
     page: &PageRequest<Newest>,
 ) -> Result<Page<Receipt>, StoreError> {
     fetch(database, row::Entity::find().filter(filter.condition()), page).await
+}
+
+/// The ids of one page, for work that walks a whole filter.
+pub async fn walk(
+    database: &Database,
+    filter: &ReceiptFilter,
+    page: &PageRequest<Newest>,
+) -> Result<Page<ReceiptId>, StoreError> {
+    let mut select = row::Entity::find().select_only().column(row::Column::Id).filter(filter.condition());
+    page::narrow(QueryTrait::query(&mut select), page, &[row::Column::Id.into_expr()]);
+    let ids: Vec<Uuid> = select.into_tuple().all(database.read()).await?;
+    page::page_of(ids, page, |id| vec![Key::Uuid(*id)], |id| Ok(ReceiptId::from_uuid(id)))
 }
 
 /// How many a filter matches, up to a bound.

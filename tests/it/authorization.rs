@@ -28,6 +28,8 @@ const TABLE: &[Row] = &[
     Row("Query.conversion", Role::Viewer, "{ conversion(by: { id: \"$CNV\" }) { status } }"),
     Row("Query.conversions", Role::Viewer, "{ conversions { nodes { id } totalCount { value } } }"),
     Row("Query.globalPostback", Role::Viewer, "{ globalPostback { conversion { masked } } }"),
+    Row("Query.job", Role::Viewer, "{ job(id: \"$JOB\") { state errors { nodes { subjectId } } } }"),
+    Row("Query.jobs", Role::Viewer, "{ jobs { nodes { kind } totalCount { value } } }"),
     Row("Query.node", Role::Viewer, "{ node(id: \"offer_42\") { id } }"),
     Row("Query.nodes", Role::Viewer, "{ nodes(ids: [\"offer_42\", \"$TOK\"]) { id } }"),
     Row("Query.offer", Role::Viewer, "{ offer(id: \"offer_42\") { name } }"),
@@ -76,6 +78,13 @@ const TABLE: &[Row] = &[
         Role::Manager,
         "mutation { conversionStatusSet(id: \"$CNV\", status: PENDING, note: \"n\") { userErrors { code } } }",
     ),
+    Row(
+        "Mutation.conversionsExport",
+        Role::Manager,
+        "mutation { conversionsExport(filter: {}) { userErrors { code } } }",
+    ),
+    Row("Mutation.jobCancel", Role::Manager, "mutation { jobCancel(id: \"$JOB\") { userErrors { code } } }"),
+    Row("Mutation.receiptsExport", Role::Manager, "mutation { receiptsExport(filter: {}) { userErrors { code } } }"),
     Row("Mutation.offerArchive", Role::Manager, "mutation { offerArchive(id: \"offer_42\") { userErrors { code } } }"),
     Row(
         "Mutation.offerCreate",
@@ -179,6 +188,7 @@ const TABLE: &[Row] = &[
         Role::Manager,
         "{ node(id: \"$CNV\") { ... on Conversion { userEmailMasked } } }",
     ),
+    Row("Job.downloadUrl", Role::Manager, "{ node(id: \"$JOB\") { ... on Job { downloadUrl } } }"),
     Row("Receipt.maskedUrl", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { maskedUrl } } }"),
     Row("Receipt.params", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { params { value } } } }"),
     Row("Receipt.remoteIp", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { remoteIp } } }"),
@@ -223,7 +233,7 @@ fn every_operation_has_its_row() {
 /// The table's documents with the ids of what is there.
 struct Known {
     admin: Admin,
-    ids: [(&'static str, String); 4],
+    ids: [(&'static str, String); 5],
 }
 
 impl Known {
@@ -237,7 +247,10 @@ impl Known {
             "mutation { trackingDomainCreate(hostname: \"trk.example\") { domain { id } userErrors { message } } }";
         let domain = admin.done(create, json!({})).await["domain"]["id"].as_str().unwrap().to_owned();
         let token = admin.data("{ secureTokens { nodes { id } } }", json!({})).await;
+        let job = "mutation { conversionsExport(filter: {}) { job { id } userErrors { message } } }";
+        let job = admin.done(job, json!({})).await["job"]["id"].as_str().unwrap().to_owned();
         let ids = [
+            ("$JOB", job),
             ("$CNV", answer.conversion.unwrap().to_string()),
             ("$RCP", answer.receipt.unwrap().to_string()),
             ("$DOM", domain),
@@ -291,6 +304,9 @@ const MUTATIONS: &[&str] = &[
     "secureTokenRotate(id: \"$TOK\", version: 1)",
     "secureTokenSetEnd(id: \"$TOK\", version: 2, retiringUntil: \"2026-06-01T13:00:00Z\")",
     "secureTokenRevoke(id: \"$TOK\", reason: \"leaked\")",
+    "conversionsExport(filter: {})",
+    "receiptsExport(filter: {})",
+    "jobCancel(id: \"$JOB\")",
     "trackingDomainCreate(hostname: \"go.example\")",
     "trackingDomainVerify(id: \"$DOM\")",
     "trackingDomainSetDefault(id: \"$LOC\")",

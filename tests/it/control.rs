@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, join_all};
 use roundtrip::app::access_token::{AccessTokens, SigningKeys};
 use roundtrip::app::dns::{DnsFailure, DnsLookup};
 use roundtrip::app::form::PriceDraft;
+use roundtrip::app::jobs::JobSignals;
 use roundtrip::app::manage_offers::{OfferDraft, create_offer, set_offer_publishers, set_publisher_rate, update_offer};
 use roundtrip::app::manage_partners::{PartnerDraft, create_publisher, update_publisher};
 use roundtrip::app::snapshot::{UnknownTokens, find_unknown_token, keep_fresh, refresh};
@@ -74,6 +75,7 @@ fn server_on(database: &roundtrip::store::Database) -> App {
         identity: Identity::new(tokens, 14 * 24 * 3600),
         dns: Arc::new(SilentDns),
         intake: Intake::new(parts, bench::options(1)).0,
+        jobs: JobSignals::default(),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),
             trusted_proxies: Vec::new(),

@@ -23,6 +23,8 @@ mod drain;
 mod entity_matches_migration;
 mod every_code;
 mod faults;
+mod idempotency;
+mod jobs;
 mod late_click;
 mod model;
 mod never_twice;

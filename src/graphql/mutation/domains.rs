@@ -3,12 +3,13 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::{
-    app::tracking_domains::{create_domain, delete_domain, set_default_domain, set_domain_enabled, verify_domain},
+    app::tracking_domains::{create_domain_once, delete_domain, set_default_domain, set_domain_enabled, verify_domain},
     domain::ids::TrackingDomainId,
     graphql::{
         context::Find as _,
         guard::auth,
         id::Id,
+        idempotency::once,
         types::{
             payload::{DeletePayload, TrackingDomainPayload},
             words::Role,
@@ -27,8 +28,15 @@ impl DomainMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Its host name.")] hostname: String,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
     ) -> Result<Option<TrackingDomainPayload>> {
-        TrackingDomainPayload::of(create_domain(ctx.app()?, ctx.principal()?, &hostname).await, Into::into)
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(TrackingDomainPayload::refused(vec![fault]))),
+        };
+        let done = create_domain_once(ctx.app()?, ctx.principal()?, &hostname, once).await;
+        TrackingDomainPayload::of(done, Into::into)
     }
 
     /// Looks at its DNS records now. Records that are wrong are no error: they are in the answer.

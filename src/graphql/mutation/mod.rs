@@ -4,6 +4,7 @@ use async_graphql::MergedObject;
 
 pub mod conversions;
 pub mod domains;
+pub mod jobs;
 pub mod offers;
 pub mod partners;
 pub mod tokens;
@@ -13,6 +14,7 @@ pub mod tokens;
 pub struct Mutation(
     conversions::ConversionMutation,
     domains::DomainMutation,
+    jobs::JobMutation,
     offers::OfferMutation,
     partners::PartnerMutation,
     tokens::TokenMutation,

@@ -4,13 +4,14 @@ use async_graphql::{Context, Object, Result};
 
 use crate::{
     app::manage_offers::{
-        archive_offer, create_offer, set_offer_publishers, set_publisher_rate, unarchive_offer, update_offer,
+        archive_offer, create_offer_once, set_offer_publishers, set_publisher_rate, unarchive_offer, update_offer,
     },
     domain::ids::{OfferId, PublisherId},
     graphql::{
         context::Find as _,
         guard::auth,
         id::{self, Id},
+        idempotency::once,
         types::{
             money::PriceInput,
             offer::{Offer, OfferInput},
@@ -31,8 +32,15 @@ impl OfferMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What it is to be.")] offer: OfferInput,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
     ) -> Result<Option<OfferPayload>> {
-        OfferPayload::of(create_offer(ctx.app()?, ctx.principal()?, offer.read()).await, |offer| Offer::from(&offer))
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(OfferPayload::refused(vec![fault]))),
+        };
+        let done = create_offer_once(ctx.app()?, ctx.principal()?, offer.read(), once).await;
+        OfferPayload::of(done, |offer| Offer::from(&offer))
     }
 
     /// Changes an offer; what is not sent stays as it is.

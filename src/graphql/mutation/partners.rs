@@ -3,12 +3,13 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::{
-    app::manage_partners::{create_advertiser, create_publisher, update_advertiser, update_publisher},
+    app::manage_partners::{create_advertiser_once, create_publisher_once, update_advertiser, update_publisher},
     domain::ids::{AdvertiserId, PublisherId},
     graphql::{
         context::Find as _,
         guard::auth,
         id::Id,
+        idempotency::once,
         types::{
             partner::{Advertiser, PartnerInput, Publisher},
             payload::{AdvertiserPayload, PublisherPayload},
@@ -28,8 +29,14 @@ impl PartnerMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What it is to be.")] advertiser: PartnerInput,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
     ) -> Result<Option<AdvertiserPayload>> {
-        let done = create_advertiser(ctx.app()?, ctx.principal()?, &advertiser.read()).await;
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(AdvertiserPayload::refused(vec![fault]))),
+        };
+        let done = create_advertiser_once(ctx.app()?, ctx.principal()?, &advertiser.read(), once).await;
         AdvertiserPayload::of(done, |advertiser| Advertiser::from(&advertiser))
     }
 
@@ -52,8 +59,14 @@ impl PartnerMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What it is to be.")] publisher: PartnerInput,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
     ) -> Result<Option<PublisherPayload>> {
-        let done = create_publisher(ctx.app()?, ctx.principal()?, &publisher.read()).await;
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(PublisherPayload::refused(vec![fault]))),
+        };
+        let done = create_publisher_once(ctx.app()?, ctx.principal()?, &publisher.read(), once).await;
         PublisherPayload::of(done, |publisher| Publisher::from(&publisher))
     }
 

@@ -4,18 +4,19 @@ use async_graphql::{Context, Object, Result};
 
 use crate::{
     app::{
-        create_token::create_token,
+        create_token::create_token_once,
         end_token::set_token_end,
         postback_urls,
         reveal_token::reveal_token,
         revoke_token::revoke_token,
-        rotate_token::{RotationRequest, rotate_token},
+        rotate_token::{RotationRequest, rotate_token_once},
     },
     domain::ids::TokenId,
     graphql::{
         context::Find as _,
         guard::auth,
         id::Id,
+        idempotency::once,
         scalars::DateTime,
         types::{
             payload::{RevealedUrlPayload, SecureTokenPayload},
@@ -37,10 +38,15 @@ impl TokenMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What it is to be.")] input: SecureTokenInput,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
     ) -> Result<Option<SecureTokenPayload>> {
-        match input.read() {
-            Ok(request) => SecureTokenPayload::of_issued(create_token(ctx.app()?, ctx.principal()?, &request).await),
-            Err(fault) => Ok(Some(SecureTokenPayload::refused(vec![fault]))),
+        match (input.read(), once(ctx, idempotency_key.as_deref())?) {
+            (Ok(request), Ok(once)) => {
+                let done = create_token_once(ctx.app()?, ctx.principal()?, &request, once).await;
+                SecureTokenPayload::of_issuance(done)
+            }
+            (Err(fault), _) | (_, Err(fault)) => Ok(Some(SecureTokenPayload::refused(vec![fault]))),
         }
     }
 
@@ -52,10 +58,16 @@ impl TokenMutation {
         #[graphql(desc = "The token that is followed.")] id: Id<TokenId>,
         #[graphql(desc = "Its version, as it was read.")] version: i32,
         #[graphql(desc = "How.")] input: Option<SecureTokenRotateInput>,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
     ) -> Result<Option<SecureTokenPayload>> {
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(SecureTokenPayload::refused(vec![fault]))),
+        };
         let SecureTokenRotateInput { overlap_seconds, label, force } = input.unwrap_or_default();
         let request = RotationRequest { id: id.0, version, overlap_seconds, label, force };
-        SecureTokenPayload::of_issued(rotate_token(ctx.app()?, ctx.principal()?, &request).await)
+        SecureTokenPayload::of_issuance(rotate_token_once(ctx.app()?, ctx.principal()?, &request, once).await)
     }
 
     /// Sets the first instant at which a token is refused.

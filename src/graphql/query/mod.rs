@@ -3,10 +3,17 @@
 use async_graphql::MergedObject;
 
 pub mod control;
+pub mod jobs;
 pub mod server;
 pub mod tools;
 pub mod tracking;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
-pub struct Query(control::ControlQuery, server::ServerQuery, tools::ToolsQuery, tracking::TrackingQuery);
+pub struct Query(
+    control::ControlQuery,
+    jobs::JobQuery,
+    server::ServerQuery,
+    tools::ToolsQuery,
+    tracking::TrackingQuery,
+);

@@ -438,7 +438,9 @@ pub struct ConversionFilter {
 }
 
 impl ConversionFilter {
-    fn read(self, ctx: &Context<'_>) -> Result<conversions::ConversionFilter> {
+    /// # Errors
+    /// What the caller can put right.
+    pub fn read(self, ctx: &Context<'_>) -> Result<conversions::ConversionFilter> {
         let keyring = &ctx.app()?.keyring;
         let (revenue_min, revenue_max) = self.revenue.map(DecimalRange::read).transpose()?.unwrap_or_default();
         let ips = |texts: Vec<String>| texts.iter().map(|text| AddressMatch::parse(keyring, text)).collect();

@@ -9,6 +9,7 @@ pub mod click;
 pub mod conversion;
 pub mod explanation;
 pub mod input;
+pub mod job;
 pub mod money;
 pub mod node;
 pub mod offer;

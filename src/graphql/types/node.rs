@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Result};
 
 use super::{
     conversion::{Conversion, ConversionChange},
+    job::Job,
     offer::Offer,
     partner::{Advertiser, Publisher},
     receipt::Receipt,
@@ -11,7 +12,9 @@ use super::{
     tracking_domain::TrackingDomain,
 };
 use crate::{
-    domain::ids::{AdvertiserId, ChangeId, ConversionId, OfferId, PublisherId, ReceiptId, TokenId, TrackingDomainId},
+    domain::ids::{
+        AdvertiserId, ChangeId, ConversionId, JobId, OfferId, PublisherId, ReceiptId, TokenId, TrackingDomainId,
+    },
     graphql::{connection::failed, context::Find as _, error},
     store::conversions,
 };
@@ -23,6 +26,7 @@ pub enum Node {
     Advertiser(Box<Advertiser>),
     Conversion(Box<Conversion>),
     ConversionChange(Box<ConversionChange>),
+    Job(Box<Job>),
     Offer(Box<Offer>),
     Publisher(Box<Publisher>),
     Receipt(Box<Receipt>),
@@ -51,6 +55,8 @@ impl Node {
         } else if let Some(id) = ChangeId::parse(id) {
             let change = conversions::find_change(ctx.database()?, id).await.map_err(failed)?;
             Ok(change.map(|change| Self::ConversionChange(Box::new(change.into()))))
+        } else if let Some(id) = JobId::parse(id) {
+            Ok(Job::find(ctx, id).await?.map(|job| Self::Job(Box::new(job))))
         } else if let Some(id) = TrackingDomainId::parse(id) {
             Ok(TrackingDomain::find(ctx, id)?.map(|domain| Self::TrackingDomain(Box::new(domain))))
         } else {

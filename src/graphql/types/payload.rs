@@ -5,6 +5,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     conversion::{Conversion, ConversionChange},
+    job::Job,
     offer::Offer,
     partner::{Advertiser, Publisher},
     postback::PostbackUrls,
@@ -13,7 +14,12 @@ use super::{
     words::UserErrorCode,
 };
 use crate::{
-    app::{self, AppError, Outcome, change_conversion::Changed, issued_token::IssuedToken, postback_urls},
+    app::{
+        self, AppError, Outcome,
+        change_conversion::Changed,
+        issued_token::{Issuance, IssuedToken},
+        postback_urls,
+    },
     graphql::error,
     store::tokens::TokenView,
 };
@@ -27,6 +33,8 @@ pub struct UserError {
     pub message: String,
     /// The path inside the mutation's arguments, outermost first.
     pub field: Option<Vec<String>>,
+    /// Of a bulk call: which of the things that were named, from 0.
+    pub index: Option<i32>,
     /// What to do instead, where we know.
     pub hint: Option<String>,
 }
@@ -34,7 +42,8 @@ pub struct UserError {
 impl From<app::UserError> for UserError {
     fn from(fault: app::UserError) -> Self {
         let field = Some(fault.field).filter(|path| !path.is_empty());
-        Self { code: fault.code.into(), message: fault.message, field, hint: fault.hint }
+        let index = fault.index.and_then(|index| i32::try_from(index).ok());
+        Self { code: fault.code.into(), message: fault.message, field, index, hint: fault.hint }
     }
 }
 
@@ -115,6 +124,11 @@ payloads! {
         /// The text. Never cached, and in the audit trail.
         revealed: RevealedUrl
     }
+    /// What became of a call about a job.
+    JobPayload {
+        /// The job as it is now.
+        job: Job
+    }
     /// What became of a deletion.
     DeletePayload {
         /// What is not there any more.
@@ -148,7 +162,7 @@ impl From<postback_urls::RevealedUrl> for RevealedUrl {
 pub struct SecureTokenPayload {
     /// The token as it is now; of a rotation the new one.
     pub token: Option<SecureToken>,
-    /// Its text, where the call makes or reveals one.
+    /// Its text, where the call makes or reveals one; null where an earlier call under the same key made it.
     pub secret: Option<String>,
     /// The token that a rotation made the new one of.
     pub previous_token: Option<SecureToken>,
@@ -192,11 +206,32 @@ impl SecureTokenPayload {
         }))
     }
 
+    /// A token that may have been made by an earlier call under the same key: then without its text.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of_issuance(done: Outcome<Issuance>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(Issuance::Issued(issued)) => return Self::of_issued(Ok(Ok(*issued))),
+            Ok(Issuance::Repeated { token, previous }) => Self {
+                urls: Some(PostbackUrls::of(token.token.scope)),
+                token: Some((*token).into()),
+                previous_token: previous.map(|previous| (*previous).into()),
+                warnings: vec![SHOWN_BEFORE.to_owned()],
+                ..Self::default()
+            },
+            Err(faults) => Self::refused(faults),
+        }))
+    }
+
     /// The payload of a call that cannot be done.
     pub fn refused(faults: Vec<app::UserError>) -> Self {
         Self { user_errors: user_errors(faults), ..Self::default() }
     }
 }
+
+const SHOWN_BEFORE: &str = "This call was carried out before under the same key: the secret was in the first answer, and \
+     is not shown again by repeating it.";
 
 /// What became of a call about a conversion.
 #[derive(Default, SimpleObject)]

@@ -370,7 +370,9 @@ pub struct ReceiptFilter {
 }
 
 impl ReceiptFilter {
-    fn read(self, ctx: &Context<'_>) -> Result<receipts::ReceiptFilter> {
+    /// # Errors
+    /// What the caller can put right.
+    pub fn read(self, ctx: &Context<'_>) -> Result<receipts::ReceiptFilter> {
         let keyring = &ctx.app()?.keyring;
         let ips = |texts: Vec<String>| texts.iter().map(|text| AddressMatch::parse(keyring, text)).collect();
         Ok(receipts::ReceiptFilter {

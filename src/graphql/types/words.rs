@@ -7,7 +7,7 @@ use async_graphql::Enum;
 
 use crate::{
     app::{self, postback_urls},
-    domain::{code, conversion, offer, operator, publisher, secure_token, status, tracking_domain},
+    domain::{code, conversion, job, offer, operator, publisher, secure_token, status, tracking_domain},
 };
 
 /// What a signed-in person or key may do; whoever may do more may do all that is less.
@@ -196,6 +196,34 @@ pub enum DomainState {
     Disabled,
 }
 
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "job::JobState")]
+pub enum JobState {
+    /// Waits for its first turn.
+    Queued,
+    /// Under way.
+    Running,
+    /// Everything was done.
+    Succeeded,
+    /// Some of it was done; errors tells the rest.
+    Partial,
+    /// Nothing was done, or it could not be gone on with; failure and errors tell why.
+    Failed,
+    /// Somebody stopped it; what was done stays done.
+    Cancelled,
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "job::JobKind")]
+pub enum JobKind {
+    /// Counts the conversions of a filter for a download.
+    ConversionsExport,
+    /// Counts the receipts of a filter for a download.
+    ReceiptsExport,
+}
+
 /// The closed list of codes of userErrors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 #[graphql(remote = "app::UserErrorCode")]
@@ -220,6 +248,8 @@ pub enum UserErrorCode {
     ConflictVersion,
     /// There are as many as there may be.
     LimitExceeded,
+    /// The idempotency key was used for a call with other arguments.
+    IdempotencyKeyReused,
     /// The status may not move like this.
     InvalidTransition,
     /// The token is retired or revoked.
@@ -236,6 +266,8 @@ pub enum UserErrorCode {
     UrlNotAllowed,
     /// The template holds a macro that nobody fills in.
     UnknownMacro,
+    /// The filter matches another number by now than was expected.
+    SelectionChanged,
     /// The password is too weak.
     PasswordTooWeak,
     /// It is the last administrator.

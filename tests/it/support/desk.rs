@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use roundtrip::app::access_token::{AccessTokens, SigningKeys};
 use roundtrip::app::dns::DnsLookup;
+use roundtrip::app::jobs::JobSignals;
 use roundtrip::app::snapshot::{UnknownTokens, refresh};
 use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, TrackingRates, UserErrorCode};
 use roundtrip::domain::keyring::Keyring;
@@ -47,6 +48,7 @@ pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<Ma
         minter: Arc::clone(&parts.minter),
         limits: TrackingLimits::new(Arc::clone(&parts.clock), TrackingRates::default()),
         intake: intake(parts),
+        jobs: JobSignals::default(),
         options: AppOptions {
             public_url: "https://track.example".parse().unwrap(),
             trusted_proxies: Vec::new(),

@@ -1,0 +1,75 @@
+//! Work that goes on behind an answer: started and stopped.
+
+use async_graphql::{Context, Object, Result};
+
+use crate::{
+    app::jobs::{cancel, export_conversions::export_conversions, export_receipts::export_receipts},
+    domain::ids::JobId,
+    graphql::{
+        connection::failed,
+        context::Find as _,
+        error,
+        guard::auth,
+        id::Id,
+        idempotency::once,
+        types::{conversion::ConversionFilter, payload::JobPayload, receipt::ReceiptFilter, words::Role},
+    },
+    store::jobs,
+};
+
+#[derive(Default)]
+pub struct JobMutation;
+
+#[Object]
+impl JobMutation {
+    /// Exports the conversions of a filter as CSV: a job that counts them, and whose downloadUrl then has the rows.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn conversions_export(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which of them.")] filter: ConversionFilter,
+        #[graphql(desc = "The names of its columns, in their order; all of them where none are sent.")] columns: Option<
+            Vec<String>,
+        >,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<JobPayload>> {
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(JobPayload::refused(vec![fault]))),
+        };
+        let done = export_conversions(ctx.app()?, ctx.principal()?, filter.read(ctx)?, columns, once).await;
+        JobPayload::of(done, Into::into)
+    }
+
+    /// Exports the receipts of a filter as CSV, the newest first, as conversionsExport does.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn receipts_export(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which of them.")] filter: ReceiptFilter,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<JobPayload>> {
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(JobPayload::refused(vec![fault]))),
+        };
+        let done = export_receipts(ctx.app()?, ctx.principal()?, filter.read(ctx)?, once).await;
+        JobPayload::of(done, Into::into)
+    }
+
+    /// Stops a job before its next step; what was done stays done. It needs the role that starting it needs.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn job_cancel(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job.")] id: Id<JobId>,
+    ) -> Result<Option<JobPayload>> {
+        let needed = jobs::find(ctx.database()?, id.0).await.map_err(failed)?.map(|job| job.kind.least_role());
+        match needed.filter(|needed| !ctx.principal().is_ok_and(|principal| principal.role.includes(*needed))) {
+            Some(needed) => Err(error::forbidden(needed)),
+            None => JobPayload::of(cancel(ctx.app()?, ctx.principal()?, id.0).await, Into::into),
+        }
+    }
+}

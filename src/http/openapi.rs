@@ -1,7 +1,7 @@
-//! The tracking doors as OpenAPI 3.1, for senders' tools and for our own fuzzing.
+//! The tracking doors as OpenAPI 3.1, for senders' tools and for our own fuzzing; and the download of exports.
 //!
 //! Made from the table of parameters, the table of codes and the table of statuses: what stands here is what the
-//! server does, or the tables are wrong. Nothing is written by hand but one sentence a route.
+//! server does, or the tables are wrong. Nothing is written by hand but one sentence a route, and the download.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ use crate::domain::inbound::{Door, Form, PARAMETERS, Parameter, ParameterSpec};
 
 const ANSWER: &str = "Answer";
 const BEARER: &str = "secure_token";
+/// An access token or a key of the admin API.
+const OPERATOR: &str = "operator";
 
 /// One door, as it is described.
 struct Described {
@@ -106,11 +108,54 @@ fn build() -> OpenApi {
     for door in DOORS {
         paths.paths.insert(door.path.to_owned(), path_item(door));
     }
+    paths.paths.insert("/api/export/{id}".to_owned(), download_path());
     let components = ComponentsBuilder::new()
         .schema(ANSWER, answer_schema())
         .security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme(OPERATOR, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+/// Not a tracking door: `http/export.rs`.
+fn download_path() -> PathItem {
+    let statuses = [
+        ("200", "the file"),
+        ("401", "unauthenticated"),
+        ("403", "forbidden"),
+        ("404", "not_found"),
+        ("409", "not_ready"),
+        ("410", "expired"),
+        ("503", "try_again"),
+    ];
+    let mut responses = Responses::new();
+    for (status, description) in statuses {
+        let (media, schema) = match status {
+            "200" => ("text/csv", text_schema()),
+            _ => ("application/json", refusal_schema()),
+        };
+        let response = ResponseBuilder::new().description(description).content(media, Content::new(Some(schema)));
+        responses.responses.insert(status.to_owned(), response.build().into());
+    }
+    let id = ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The job of the export."))
+        .schema(Some(text_schema()));
+    let operation = OperationBuilder::new()
+        .operation_id(Some("export"))
+        .summary(Some("The rows of an export that has succeeded, for a day, as CSV."))
+        .parameter(id)
+        .securities(Some([SecurityRequirement::new(OPERATOR, Vec::<String>::new())]))
+        .responses(responses);
+    PathItemBuilder::new().operation(HttpMethod::Get, operation).build()
+}
+
+fn refusal_schema() -> Schema {
+    let flag = Schema::Object(Object::with_type(SchemaType::Type(Type::Boolean)));
+    let object = ObjectBuilder::new().property("ok", flag).property("code", text_schema());
+    Schema::Object(object.property("message", text_schema()).required("ok").required("code").build())
 }
 
 fn path_item(door: &Described) -> PathItem {

@@ -54,6 +54,14 @@ pub async fn ensure_setup_code(app: &App) -> Result<Option<SetupCode>, AppError>
     Ok(work.await?.then_some(code))
 }
 
+/// Is there an operator, so that a setup code would be refused?
+///
+/// # Errors
+/// Our own failures only.
+pub async fn is_set_up(app: &App) -> Result<bool, AppError> {
+    Ok(operators::any(app.database.read()).await?)
+}
+
 /// Makes the first administrator and signs them in.
 ///
 /// # Errors
@@ -83,7 +91,7 @@ pub async fn set_up(
 
 /// Before the password is hashed, so that only who holds the code makes us work.
 async fn check_code(app: &App, code: &str) -> Result<Result<(), SetupRefused>, AppError> {
-    if operators::any(app.database.read()).await? {
+    if is_set_up(app).await? {
         return Ok(Err(SetupRefused::Done));
     }
     let stored = settings::find(&app.database, Setting::SetupCodeDigest).await?;

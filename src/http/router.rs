@@ -19,7 +19,7 @@ use super::accept::{Answers, PeerAddress};
 use super::extract::tracking_request::{TrackingRequest, host_of};
 use super::state::HttpState;
 use super::tracking::{click, pixel, root, server_to_server};
-use super::{answer, export, graphql, health, openapi, page, session};
+use super::{answer, dashboard, export, graphql, health, openapi, session};
 use crate::domain::code::Code;
 use crate::domain::inbound::Door;
 
@@ -108,8 +108,9 @@ fn admin(state: &HttpState) -> Routes {
         .route("/graphql", any(graphql::graphql))
         .route("/schema.graphql", get(graphql::schema))
         .route("/api/export/{id}", get(export::export))
-        .route("/dashboard", get(dashboard))
-        .route("/dashboard/{*path}", get(dashboard))
+        .route("/dashboard", get(dashboard::dashboard))
+        .route("/dashboard/", get(dashboard::dashboard))
+        .route("/dashboard/{*path}", get(dashboard::dashboard))
 }
 
 async fn admin_hosts_only(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Response {
@@ -122,9 +123,4 @@ async fn admin_hosts_only(State(state): State<Arc<HttpState>>, request: Request,
 
 async fn unknown_route(request: Request) -> Response {
     answer::refuse(Door::Postback, Code::UnknownRoute, request.headers(), "unknown")
-}
-
-/// Until the dashboard is built into the binary.
-async fn dashboard() -> Response {
-    page::page(200, "Roundtrip", "<p>This server was built without the dashboard. The admin API is at /graphql.</p>")
 }

@@ -1,4 +1,5 @@
-//! Signing in and out of the admin API: `/api/session`, `/api/session/refresh`, `/api/setup`.
+//! Signing in and out of the admin API: `/api/session`, `/api/session/refresh`, `/api/setup`. Of the last a GET says only
+//! whether there is an operator yet, so that a dashboard knows which of its two doors to show.
 //!
 //! The access token goes into the body, for the page's memory; the refresh token into a cookie that no script can
 //! read and no other site's request carries (`HttpOnly`, `SameSite=Strict`, this path only). A request that says it
@@ -14,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
@@ -22,7 +23,7 @@ use super::accept::PeerAddress;
 use super::extract::body::{BodyProblem, read_body};
 use super::extract::client_address::client_address;
 use crate::app::authenticate::authenticate;
-use crate::app::setup::{SetupRefused, SetupRequest, set_up};
+use crate::app::setup::{SetupRefused, SetupRequest, is_set_up, set_up};
 use crate::app::sign_in::{RefreshRefused, SignInRefused, SignOut, SignedIn, refresh, sign_in, sign_out};
 use crate::app::{App, AppError, UserError};
 use crate::domain::ids::SessionId;
@@ -45,7 +46,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) -> Router<S> {
     Router::new()
         .route("/api/session", post(begin).delete(end))
         .route("/api/session/refresh", post(renew))
-        .route("/api/setup", post(first))
+        .route("/api/setup", get(is_done).post(first))
         .with_state(Arc::new(Door { app, request_ids }))
 }
 
@@ -128,6 +129,20 @@ async fn believed_session(door: &Door, visit: &Visit) -> Result<Option<SessionId
             Err(Problem::Ours(AppError::Busy))
         }
     }
+}
+
+/// The body of the answer to `GET /api/setup`.
+#[derive(Serialize)]
+struct Progress {
+    /// Somebody can sign in; else the code that the server printed is the way in.
+    setup_complete: bool,
+}
+
+async fn is_done(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (visit, _) = door.enter(request);
+    let progress = is_set_up(&door.app).await.map(|setup_complete| Progress { setup_complete });
+    let outcome = progress.map(|body| json_response(StatusCode::OK, &body)).map_err(Problem::from);
+    answered(&door, &visit, outcome)
 }
 
 async fn first(State(door): State<Arc<Door>>, request: Request) -> Response {

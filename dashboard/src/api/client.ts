@@ -1,0 +1,64 @@
+// One request to the admin API. Adds the bearer, asks once more when it was not believed, and turns every failure into
+// an `ApiError`.
+
+import { ApiError, fromWire, type WireError } from "./errors";
+import { accessToken, distrust } from "./session";
+import type { TypedDocumentString } from "./gql/graphql";
+
+interface Answer<R> {
+  data?: R | null;
+  errors?: WireError[];
+}
+
+const TIMEOUT_MILLIS = 20_000;
+
+export async function request<R, V>(
+  document: TypedDocumentString<R, V>,
+  variables: V,
+  signal?: AbortSignal,
+): Promise<R> {
+  const body = JSON.stringify({ query: document.toString(), variables });
+  const token = await signedInToken();
+  let answer = await send<R>(body, token, signal);
+  if (answer.errors?.[0]?.extensions?.code === "UNAUTHENTICATED") {
+    distrust(token);
+    answer = await send<R>(body, await signedInToken(), signal);
+  }
+  const [error] = answer.errors ?? [];
+  if (error) throw fromWire(error);
+  if (!answer.data) throw new ApiError("UNREADABLE", "The server's answer holds no data");
+  return answer.data;
+}
+
+async function signedInToken(): Promise<string> {
+  const token = await accessToken();
+  if (token === null) throw new ApiError("UNAUTHENTICATED", "The session is over: sign in again");
+  return token;
+}
+
+async function send<R>(body: string, token: string, signal?: AbortSignal): Promise<Answer<R>> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MILLIS);
+  let response: Response;
+  try {
+    response = await fetch("/graphql", {
+      method: "POST",
+      headers: {
+        accept: "application/graphql-response+json",
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+      },
+      body,
+      credentials: "omit",
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (timeout.aborted) throw new ApiError("TIMEOUT", "The server did not answer in time");
+    throw new ApiError("OFFLINE", "The server cannot be reached");
+  }
+  const answer: unknown = await response.json().catch(() => null);
+  if (typeof answer !== "object" || answer === null) {
+    throw new ApiError("UNREADABLE", `The server answered ${response.status} with something that is not JSON`);
+  }
+  return answer as Answer<R>;
+}

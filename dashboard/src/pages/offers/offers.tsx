@@ -1,0 +1,235 @@
+// Offers › Overview: what there is to promote, what it brings and costs, and when something last came in for it.
+
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Archive, ArchiveRestore, Ellipsis, Link2, Plus, Settings2 } from "lucide-react";
+import { lazy, Suspense } from "react";
+
+import { useChange } from "@/api/change";
+import { ArchiveOfferDocument, OffersPageDocument, type OffersPageQuery, UnarchiveOfferDocument } from "@/api/gql/graphql";
+import { useList } from "@/api/query";
+import { useMay } from "@/app/session";
+import { priceText } from "@/parts/amount";
+import { Button, IconButton } from "@/parts/button";
+import { FilterMany, FilterPopup, SearchBox } from "@/parts/filters";
+import { Picker, useName } from "@/parts/lookup/picker";
+import { Menu } from "@/parts/popup/menu";
+import { MaybeMoment, Moment } from "@/parts/moment";
+import { Card, Page } from "@/parts/page";
+import { OfferPill, VerdictPill } from "@/parts/pill";
+import { some } from "@/parts/search-params";
+import { type Column, DataTable } from "@/parts/table";
+import { Empty } from "@/parts/states";
+import { toast } from "@/parts/toast";
+
+const NewOffer = lazy(() => import("./offer-form").then(({ NewOffer }) => ({ default: NewOffer })));
+
+type Row = OffersPageQuery["offers"]["nodes"][number];
+
+const PAGE = 50;
+const STATES = [
+  ["ACTIVE", "Active"],
+  ["PAUSED", "Paused"],
+  ["ARCHIVED", "Archived"],
+] as const;
+
+export function Offers() {
+  const search = useSearch({ from: "/shell/offers" });
+  const navigate = useNavigate({ from: "/offers" });
+  const mayEdit = useMay("MANAGER");
+  const advertiserName = useName(search.advertiser);
+  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true });
+  const list = useList(
+    OffersPageDocument,
+    {
+      first: PAGE,
+      filter: {
+        search: search.search ?? null,
+        state: search.state ?? ["ACTIVE", "PAUSED"],
+        advertiserIds: search.advertiser ? [search.advertiser] : null,
+      },
+      sort: { field: search.sort ?? "NAME", direction: search.sort && search.sort !== "NAME" ? "DESC" : "ASC" },
+    },
+    (data) => data.offers,
+  );
+  const isFiltered = Boolean(search.search ?? search.state ?? search.advertiser);
+  const create = mayEdit && (
+    <Button look="primary" onClick={() => set({ create: true })}>
+      <Plus aria-hidden />
+      New offer
+    </Button>
+  );
+
+  return (
+    <Page title="Offers" about="What publishers promote, and how its conversions count." actions={create}>
+      <Card isFlush>
+        <DataTable
+          name="offers"
+          label="Offers"
+          list={list}
+          columns={columns}
+          rowId={(row) => row.id}
+          onOpen={(row) => void navigate({ to: "/offers/$offerId", params: { offerId: row.id } })}
+          empty={
+            isFiltered ? (
+              <Empty
+                title="No offer matches"
+                action={<Button onClick={() => void navigate({ search: {} })}>Clear the filters</Button>}
+              />
+            ) : (
+              <Empty title="No offers yet" action={create || undefined}>
+                An offer says where visitors land, who pays for a conversion, and what the publisher gets.
+              </Empty>
+            )
+          }
+          toolbar={
+            <>
+              <SearchBox label="Name or number" value={search.search ?? ""} onChange={(text) => set({ search: text || undefined })} />
+              <FilterMany label="State" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
+              <FilterPopup
+                label="Advertiser"
+                shown={search.advertiser ? (advertiserName ?? "…") : ""}
+                onClear={() => set({ advertiser: undefined })}
+              >
+                <Picker noun="advertiser" value={search.advertiser} onChange={(id) => set({ advertiser: id })} />
+              </FilterPopup>
+            </>
+          }
+        />
+      </Card>
+      {search.create && mayEdit && (
+        <Suspense>
+          <NewOffer
+            onClose={() => set({ create: undefined })}
+            onDone={(id) => void navigate({ to: "/offers/$offerId", params: { offerId: id } })}
+          />
+        </Suspense>
+      )}
+    </Page>
+  );
+}
+
+const columns: Column<Row>[] = [
+  {
+    id: "name",
+    header: "Offer",
+    enableHiding: false,
+    cell: ({ row: { original: offer } }) => (
+      <div className="min-w-40">
+        <Link
+          to="/offers/$offerId"
+          params={{ offerId: offer.id }}
+          className="font-medium break-words hover:underline"
+        >
+          {offer.name}
+        </Link>
+      </div>
+    ),
+  },
+  {
+    id: "number",
+    header: "Number",
+    meta: { align: "right", from: "sm" },
+    cell: ({ row }) => <span className="figures text-soft">{row.original.number}</span>,
+  },
+  { id: "state", header: "Status", cell: ({ row }) => <OfferPill state={row.original.state} /> },
+  {
+    id: "advertiser",
+    header: "Advertiser",
+    meta: { from: "md" },
+    cell: ({ row: { original } }) => (
+      <Link to="/advertisers" search={{ open: original.advertiser.id }} className="text-soft hover:underline">
+        {original.advertiser.name}
+      </Link>
+    ),
+  },
+  {
+    id: "revenue",
+    header: "Revenue",
+    meta: { align: "right", from: "lg" },
+    cell: ({ row }) => <span className="figures">{priceText(row.original.revenue)}</span>,
+  },
+  {
+    id: "payout",
+    header: "Payout",
+    meta: { align: "right", from: "sm" },
+    cell: ({ row }) => <span className="figures">{priceText(row.original.payout)}</span>,
+  },
+  {
+    id: "lastReceipt",
+    header: "Last receipt",
+    meta: { from: "md" },
+    cell: ({ row }) => {
+      const receipt = row.original.tracking.lastReceipt;
+      return receipt ? (
+        <span className="flex items-center gap-2 text-soft">
+          <Moment at={receipt.receivedAt} />
+          <VerdictPill verdict={receipt.verdict} />
+        </span>
+      ) : (
+        <MaybeMoment none="nothing yet" />
+      );
+    },
+  },
+  {
+    id: "createdAt",
+    header: "Created",
+    meta: { isExtra: true },
+    cell: ({ row }) => <Moment at={row.original.createdAt} />,
+  },
+  {
+    id: "updatedAt",
+    header: "Changed",
+    meta: { isExtra: true },
+    cell: ({ row }) => <Moment at={row.original.updatedAt} />,
+  },
+  { id: "menu", header: "", enableHiding: false, meta: { align: "right" }, cell: ({ row }) => <RowMenu offer={row.original} /> },
+];
+
+function RowMenu({ offer }: { offer: Row }) {
+  const navigate = useNavigate();
+  const mayEdit = useMay("MANAGER");
+  const archive = useArchive();
+  return (
+    <Menu
+      trigger={
+        <IconButton label={`Actions of ${offer.name}`}>
+          <Ellipsis aria-hidden />
+        </IconButton>
+      }
+      items={[
+        {
+          text: "Tracking link",
+          icon: <Link2 aria-hidden />,
+          onSelect: () => void navigate({ to: "/offers/tracking-links", search: { offer: offer.id } }),
+        },
+        {
+          text: "Settings",
+          icon: <Settings2 aria-hidden />,
+          onSelect: () => void navigate({ to: "/offers/$offerId", params: { offerId: offer.id }, search: { tab: "settings" } }),
+        },
+        mayEdit && {
+          text: offer.state === "ARCHIVED" ? "Bring back" : "Archive",
+          icon: offer.state === "ARCHIVED" ? <ArchiveRestore aria-hidden /> : <Archive aria-hidden />,
+          isDanger: offer.state !== "ARCHIVED",
+          onSelect: () => void archive(offer, offer.state !== "ARCHIVED"),
+        },
+      ]}
+    />
+  );
+}
+
+/** Archives or brings back, with Undo: both can be taken back at once. */
+export function useArchive() {
+  const archive = useChange(ArchiveOfferDocument, (data) => data.offerArchive);
+  const unarchive = useChange(UnarchiveOfferDocument, (data) => data.offerUnarchive);
+  return async function change(offer: { id: string; name: string }, isArchived: boolean): Promise<void> {
+    const { payload, problems } = await (isArchived ? archive : unarchive).run({ id: offer.id });
+    if (!payload) {
+      toast(problems.map(({ message }) => message).join(" "), { tone: "bad" });
+      return;
+    }
+    const text = isArchived ? `${offer.name} is archived: it takes nothing any more.` : `${offer.name} is back, paused.`;
+    toast(text, { undo: () => void change(offer, !isArchived) });
+  };
+}
+

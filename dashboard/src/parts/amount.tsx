@@ -1,0 +1,33 @@
+// Money as the server says it, an exact decimal in a string: printed, never calculated with.
+
+import type { Money, Price } from "@/api/gql/graphql";
+
+/** `1234.5` and `EUR` → `€1,234.50`. `Intl` takes the string itself, so no digit passes a float. */
+export function moneyText({ amount, currency }: { amount: string; currency: string }): string {
+  const format = new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: 6 });
+  // Strings are taken exactly since ES2023; the type still says number.
+  return format.format(amount as unknown as number);
+}
+
+export function priceText(price: Pick<Price, "percent"> & { fixed?: Pick<Money, "amount" | "currency"> | null }): string {
+  if (price.fixed) return moneyText(price.fixed);
+  return price.percent ? `${price.percent} %` : "–";
+}
+
+export function Amount({ money }: { money?: Pick<Money, "amount" | "currency"> | null }) {
+  if (!money) return <span className="text-faint">–</span>;
+  return (
+    <span className="figures whitespace-nowrap" title={`${money.amount} ${money.currency}`}>
+      {moneyText(money)}
+    </span>
+  );
+}
+
+export function countText(value: number): string {
+  return value.toLocaleString();
+}
+
+/** A counted list: behind 10 000 counting stops. */
+export function boundedText({ value, isExact }: { value: number; isExact: boolean }): string {
+  return isExact ? value.toLocaleString() : `${value.toLocaleString()}+`;
+}

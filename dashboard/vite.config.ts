@@ -6,6 +6,8 @@ import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
+const SERVER = process.env.ROUNDTRIP_URL ?? "http://localhost:8080";
+
 export default defineConfig({
   base: "/dashboard/",
   plugins: [react(), tailwindcss()],
@@ -20,8 +22,8 @@ export default defineConfig({
   server: {
     // `make run` in another shell; the browser talks to one origin, as it does in production.
     proxy: {
-      "/graphql": { target: "http://localhost:8080", ws: true },
-      "/api": { target: "http://localhost:8080" },
+      "/graphql": { target: SERVER, ws: true },
+      "/api": { target: SERVER },
     },
   },
 });

@@ -1,6 +1,7 @@
 // A labelled control with its hint and its problem. Every control of a form goes through `Field`, so that label, hint
 // and problem are tied to it for every reader.
 
+import { ChevronDown } from "lucide-react";
 import { type ComponentProps, type ReactNode, useId } from "react";
 
 interface FieldProps {
@@ -16,7 +17,7 @@ export function Field({ label, hint, problem, optional, children }: FieldProps) 
   const id = useId();
   const described = [hint && `${id}-hint`, problem && `${id}-problem`].filter(Boolean).join(" ");
   return (
-    <div className="grid gap-1.5">
+    <div className="grid content-start gap-1.5">
       <label htmlFor={id} className="text-sm font-medium">
         {label} {optional && <span className="font-normal text-faint">(optional)</span>}
       </label>
@@ -49,9 +50,12 @@ export function TextArea({ className = "", ...rest }: ComponentProps<"textarea">
 
 export function Select({ className = "", children, ...rest }: ComponentProps<"select">) {
   return (
-    <select className={`${CONTROL} h-9 pr-8 ${className}`} {...rest}>
-      {children}
-    </select>
+    <div className="relative">
+      <select className={`${CONTROL} h-9 appearance-none truncate pr-8 ${className}`} {...rest}>
+        {children}
+      </select>
+      <ChevronDown aria-hidden className="pointer-events-none absolute top-2.5 right-2.5 size-4 text-faint" />
+    </div>
   );
 }
 

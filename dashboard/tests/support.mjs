@@ -1,0 +1,188 @@
+// The real binary on SQLite, and Debian's Chromium, for the tests: each test file starts its own server on a free port,
+// in a folder that ends with it.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { chromium } from "playwright-core";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const BINARY = process.env.ROUNDTRIP_BIN ?? join(ROOT, "target/debug/roundtrip");
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const START_MILLIS = 60_000;
+/** How long a page may take on a busy machine. */
+export const PATIENCE_MILLIS = 20_000;
+
+async function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Starts `roundtrip` and waits until its output matches; ends with `stop()`. */
+async function start(args, environment, port, pattern) {
+  if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: cargo build`);
+  const folder = mkdtempSync(join(tmpdir(), "roundtrip-dashboard-"));
+  const child = spawn(BINARY, args(folder), {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ROUNDTRIP__DATA_DIR: join(folder, "data"), ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  const heard = new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no server after ${START_MILLIS} ms:\n${said}`)), START_MILLIS);
+    const hear = (chunk) => {
+      said += chunk;
+      const match = pattern.exec(said);
+      if (match) {
+        clearTimeout(timer);
+        resolve(match);
+      }
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.on("exit", (code) => {
+      clearTimeout(timer);
+      reject(new Error(`the server ended with ${code}:\n${said}`));
+    });
+  });
+  const match = await heard;
+  const url = `http://localhost:${port}`;
+  await ready(url);
+  return {
+    url,
+    match,
+    said: () => said,
+    stop: async () => {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ready(url) {
+  const until = Date.now() + START_MILLIS;
+  while (Date.now() < until) {
+    const response = await fetch(`${url}/readyz`).catch(() => null);
+    if (response?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${url} does not become ready`);
+}
+
+/** A server with sample data, and the login of its administrator. */
+export async function demo() {
+  const port = await freePort();
+  const args = (folder) => ["demo", "--data-dir", join(folder, "demo"), "--port", String(port)];
+  const server = await start(args, {}, port, /sign in\s+(\S+) \/ (\S+)[\s\S]*# --- to here ---/);
+  const [, email, password] = server.match;
+  return { ...server, admin: { email, password } };
+}
+
+/** A server that nobody has set up, and its printed code. */
+export async function empty() {
+  const port = await freePort();
+  const environment = {
+    ROUNDTRIP__SERVER__BIND_ADDRESS: `127.0.0.1:${port}`,
+    ROUNDTRIP__SERVER__INTERNAL_BIND_ADDRESS: "127.0.0.1:0",
+    ROUNDTRIP__SERVER__PUBLIC_URL: `http://localhost:${port}`,
+  };
+  const server = await start(() => ["serve"], environment, port, /until the next start:\s+(\S+)/);
+  return { ...server, code: server.match[1] };
+}
+
+/** The admin API, past the dashboard: for preparing and for looking. */
+export async function apiOf(server, { email, password }) {
+  const signedIn = await post(`${server.url}/api/session`, { email, password });
+  return async (query, variables = {}) => {
+    const answer = await post(`${server.url}/graphql`, { query, variables }, signedIn.access_token);
+    if (answer.errors) throw new Error(JSON.stringify(answer.errors));
+    return answer.data;
+  };
+}
+
+async function post(url, body, bearer) {
+  const headers = { "content-type": "application/json", ...(bearer ? { authorization: `Bearer ${bearer}` } : {}) };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+/** Follows a tracking link as a visitor: the transaction id that the landing page gets. */
+export async function click(link) {
+  const response = await fetch(link, { redirect: "manual", headers: { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)" } });
+  const location = response.headers.get("location") ?? "";
+  const id = /[0-9a-hjkmnp-tv-z]{40}/.exec(location)?.[0];
+  if (!id) throw new Error(`${link}: ${response.status} ${location}`);
+  return id;
+}
+
+export async function openBrowser() {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** A window of its own, which writes down what must never happen: `faults()`. */
+export async function openWindow(browser, server, options = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    locale: "en-GB",
+    timezoneId: "Europe/Berlin",
+    permissions: ["clipboard-read", "clipboard-write"],
+    baseURL: server.url,
+    ...options,
+  });
+  context.setDefaultTimeout(PATIENCE_MILLIS);
+  const page = await context.newPage();
+  const faults = [];
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) => {
+      console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+    });
+  });
+  page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+  page.on("console", (message) => {
+    // A refused session is a 401 that the browser itself puts on the console.
+    const isExpected = /the server responded with a status of (?:401|400|403|409)/.test(message.text());
+    if (message.type() === "error" && !isExpected) faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    const { origin } = new URL(request.url());
+    if (origin !== new URL(server.url).origin && origin !== "null") faults.push(`another host: ${request.url()}`);
+  });
+  return { page, context, faults: () => faults, close: () => context.close() };
+}
+
+export async function signIn(page, { email, password }, path = "/dashboard/") {
+  await page.goto(path);
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Menu" }).waitFor({ state: "attached" });
+}
+
+/** What the last Copy put onto the clipboard. */
+export function clipboard(page) {
+  return page.evaluate(() => navigator.clipboard.readText());
+}

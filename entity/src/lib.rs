@@ -16,6 +16,7 @@ pub mod idempotency_key;
 pub mod job;
 pub mod job_error;
 pub mod offer;
+pub mod offer_event;
 pub mod offer_publisher;
 pub mod operator;
 pub mod parked_rejection;

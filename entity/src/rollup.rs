@@ -21,10 +21,12 @@ pub struct Model {
     pub approved: i64,
     pub pending: i64,
     pub rejected: i64,
-    /// Of approved conversions.
+    /// Of approved conversions and events.
     pub revenue_micros: i64,
-    /// Of approved conversions.
+    /// Of approved conversions and events.
     pub payout_micros: i64,
+    /// Events after the conversion, which are in no count above.
+    pub events: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

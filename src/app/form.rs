@@ -58,16 +58,20 @@ impl Form {
 
     /// One line of 1 to 200 characters.
     pub(super) fn name(&mut self, text: Option<&str>) -> Option<String> {
-        let text = text?.trim();
+        text.map(|text| self.name_at(&["name"], text))
+    }
+
+    pub(super) fn name_at(&mut self, field: &[&str], text: &str) -> String {
+        let text = text.trim();
         if text.is_empty() {
-            self.refuse(UserErrorCode::Required, &["name"], "A name has at least one character.");
+            self.refuse(UserErrorCode::Required, field, "A name has at least one character.");
         } else if text.chars().count() > NAME_CHARACTERS_MAX {
             let message = format!("A name has at most {NAME_CHARACTERS_MAX} characters.");
-            self.refuse(UserErrorCode::TooLong, &["name"], message);
+            self.refuse(UserErrorCode::TooLong, field, message);
         } else if text.chars().any(char::is_control) {
-            self.refuse(UserErrorCode::Invalid, &["name"], "A name is one line without control characters.");
+            self.refuse(UserErrorCode::Invalid, field, "A name is one line without control characters.");
         }
-        Some(text.to_owned())
+        text.to_owned()
     }
 
     /// Several lines, at most 4 000 characters; empty clears it.
@@ -107,13 +111,17 @@ impl Form {
     }
 
     pub(super) fn price(&mut self, field: &str, draft: Option<&PriceDraft>) -> Option<Price> {
-        let draft = draft?;
+        self.price_at(&[field], draft?)
+    }
+
+    pub(super) fn price_at(&mut self, field: &[&str], draft: &PriceDraft) -> Option<Price> {
+        let below = |part| [field, &[part]].concat();
         match (&draft.fixed, &draft.percent) {
-            (Some(amount), None) => self.amount(&[field, "fixed"], amount).map(Price::Fixed),
-            (None, Some(share)) => self.percent(&[field, "percent"], share).map(Price::Percent),
+            (Some(amount), None) => self.amount(&below("fixed"), amount).map(Price::Fixed),
+            (None, Some(share)) => self.percent(&below("percent"), share).map(Price::Percent),
             (Some(_), Some(_)) | (None, None) => {
                 let message = "A price is either fixed or a percentage: give exactly one.";
-                self.refuse(UserErrorCode::Invalid, &[field], message);
+                self.refuse(UserErrorCode::Invalid, field, message);
                 None
             }
         }

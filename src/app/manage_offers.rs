@@ -535,6 +535,7 @@ fn new_offer(id: OfferId, needed: Needed, currency: Currency, now: Timestamp) ->
         access: OfferAccess::All,
         publishers: HashSet::new(),
         rates: std::collections::HashMap::new(),
+        events: Vec::new(),
         version: 1,
         created_at: now,
         updated_at: now,
@@ -620,7 +621,7 @@ fn no_number() -> UserError {
     UserError::new(UserErrorCode::LimitExceeded, &["offer", "number"], message).with_hint("Choose a free number.")
 }
 
-fn not_found(field: &[&str]) -> UserError {
+pub(super) fn not_found(field: &[&str]) -> UserError {
     UserError::new(UserErrorCode::NotFound, field, "There is no such offer.")
 }
 
@@ -633,12 +634,12 @@ fn currency_in_use() -> UserError {
     UserError::new(UserErrorCode::InUse, &["offer", "currency"], message).with_hint("Make a new offer instead.")
 }
 
-fn event(app: &App, principal: &Principal, action: &str) -> AuditEvent {
+pub(super) fn event(app: &App, principal: &Principal, action: &str) -> AuditEvent {
     AuditEvent::new(principal, action, (&"", ""), Vec::new(), (&*app.clock, &*app.entropy))
 }
 
 /// The event once it is known what it is about.
-fn about(event: AuditEvent, offer: &Offer, changes: Vec<AuditChange>) -> AuditEvent {
+pub(super) fn about(event: AuditEvent, offer: &Offer, changes: Vec<AuditChange>) -> AuditEvent {
     AuditEvent { subject: offer.id.to_string(), subject_label: offer.name.clone(), changes, ..event }
 }
 

@@ -40,6 +40,7 @@ pub mod limits;
 pub mod lockout;
 pub mod manage_offers;
 pub mod manage_partners;
+pub mod offer_events;
 pub mod operators;
 pub mod passwords;
 pub mod postback_urls;

@@ -122,7 +122,6 @@ codes! {
     InvalidStatus = "invalid_status", Refused, "Send approved, pending or rejected.";
     ReasonRequired = "reason_required", Refused, "Add new_rejected_reason=<why the conversion is not valid>.";
     OfferInactive = "offer_inactive", Refused, "The offer is closed: ask for it to be opened again.";
-    /// Reached once offers define events.
     NoBaseConversion = "no_base_conversion", Refused, "Send the conversion itself first, then its events.";
     AmbiguousTarget = "ambiguous_target", Refused, "Add order_id or conversion_id to say which conversion is meant.";
     InvalidTransition = "invalid_transition", Refused, "This status was set by somebody else: ask the network to change it.";

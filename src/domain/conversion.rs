@@ -47,12 +47,14 @@ words!(
 
 /// The reason of a conversion that came after its attribution window.
 pub const OUTSIDE_WINDOW: &str = "outside_window";
+/// The reason of an event that came when every conversion of its transaction was rejected.
+pub const BASE_REJECTED: &str = "base_rejected";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion {
     pub id: ConversionId,
     pub transaction_id: TransactionId,
-    /// 0 is the base conversion.
+    /// 0 is the conversion itself.
     pub event_number: i32,
     pub source: Source,
     pub status: Status,
@@ -164,17 +166,20 @@ pub enum Effect {
     MoneyOnly,
 }
 
-/// What one conversion adds to its 15-minute bucket.
+/// What one click or conversion adds to its 15-minute bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub clicks: i64,
+    /// In any status, as the three below add up to it. Events are not among them.
     pub conversions: i64,
     pub approved: i64,
     pub pending: i64,
     pub rejected: i64,
-    /// Of approved conversions.
+    /// Events after the conversion, in any status.
+    pub events: i64,
+    /// Of approved conversions and events.
     pub revenue: Micros,
-    /// Of approved conversions.
+    /// Of approved conversions and events.
     pub payout: Micros,
 }
 
@@ -288,12 +293,10 @@ impl Conversion {
         if self.is_test {
             return Figures::default();
         }
-        let counted = Figures { conversions: 1, ..Figures::default() };
+        let counted = if self.event_number > 0 { Figures::EVENT } else { Figures::conversion(self.status) };
         match self.status {
-            Status::Pending => Figures { pending: 1, ..counted },
-            Status::Rejected => Figures { rejected: 1, ..counted },
+            Status::Pending | Status::Rejected => counted,
             Status::Approved => Figures {
-                approved: 1,
                 revenue: self.money.revenue.unwrap_or_default(),
                 payout: self.money.payout.unwrap_or_default(),
                 ..counted
@@ -303,15 +306,29 @@ impl Conversion {
 }
 
 impl Figures {
-    pub const CLICK: Self = Self {
-        clicks: 1,
+    const NOTHING: Self = Self {
+        clicks: 0,
         conversions: 0,
         approved: 0,
         pending: 0,
         rejected: 0,
+        events: 0,
         revenue: Micros::ZERO,
         payout: Micros::ZERO,
     };
+    pub const CLICK: Self = Self { clicks: 1, ..Self::NOTHING };
+    /// Without its money.
+    const EVENT: Self = Self { events: 1, ..Self::NOTHING };
+
+    /// A conversion without its money.
+    const fn conversion(status: Status) -> Self {
+        let counted = Self { conversions: 1, ..Self::NOTHING };
+        match status {
+            Status::Pending => Self { pending: 1, ..counted },
+            Status::Approved => Self { approved: 1, ..counted },
+            Status::Rejected => Self { rejected: 1, ..counted },
+        }
+    }
 
     /// Adds `other`, times `sign` (1 or −1). Sums stay at the end of their range rather than wrapping.
     pub fn add(&mut self, other: Self, sign: i64) {
@@ -321,6 +338,7 @@ impl Figures {
         self.approved = sum(self.approved, other.approved);
         self.pending = sum(self.pending, other.pending);
         self.rejected = sum(self.rejected, other.rejected);
+        self.events = sum(self.events, other.events);
         self.revenue = Micros::from_i64(sum(self.revenue.as_i64(), other.revenue.as_i64()));
         self.payout = Micros::from_i64(sum(self.payout.as_i64(), other.payout.as_i64()));
     }

@@ -42,10 +42,22 @@ pub(crate) fn offer() -> Offer {
         access: OfferAccess::All,
         publishers: HashSet::new(),
         rates: HashMap::new(),
+        events: Vec::new(),
         version: 1,
         created_at: Timestamp::from_millis(0),
         updated_at: Timestamp::from_millis(0),
         archived_at: None,
+    }
+}
+
+/// An event of 5 EUR from the advertiser, 4 EUR to the publisher.
+pub(crate) fn event(number: i32, name: &str) -> OfferEvent {
+    OfferEvent {
+        number,
+        name: name.into(),
+        revenue: Price::Fixed(Micros::from_i64(5_000_000)),
+        payout: Price::Fixed(Micros::from_i64(4_000_000)),
+        removed_at: None,
     }
 }
 

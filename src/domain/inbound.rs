@@ -1253,7 +1253,7 @@ pub fn nearest_name(name: &str, door: Door) -> Option<&'static str> {
 }
 
 /// The number of bytes to insert, remove, replace or swap with their neighbour; `None` above `distance_max`.
-pub(super) fn edit_distance(a: &[u8], b: &[u8], distance_max: usize) -> Option<usize> {
+pub(crate) fn edit_distance(a: &[u8], b: &[u8], distance_max: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > distance_max {
         return None;
     }

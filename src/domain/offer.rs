@@ -83,10 +83,34 @@ pub struct Offer {
     pub publishers: HashSet<PublisherId>,
     /// Publishers' own payouts.
     pub rates: HashMap<PublisherId, Price>,
+    /// In the order of their numbers, with those that were removed.
+    pub events: Vec<OfferEvent>,
     pub version: i32,
     pub created_at: super::clock::Timestamp,
     pub updated_at: super::clock::Timestamp,
     pub archived_at: Option<super::clock::Timestamp>,
+}
+
+/// A later result than the conversion, such as a deposit, that the offer defines with money of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferEvent {
+    /// From 1; it never becomes another event's, so that what was recorded keeps its meaning.
+    pub number: i32,
+    /// Exactly as senders write it; no two events of an offer differ in capitals only.
+    pub name: String,
+    /// Paid to us.
+    pub revenue: Price,
+    /// Paid to the publisher, whatever its own rate for the conversion itself.
+    pub payout: Price,
+    /// Taken off the offer: nothing new is recorded for it, and what was recorded keeps its number and name.
+    pub removed_at: Option<super::clock::Timestamp>,
+}
+
+/// What is paid for one result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prices {
+    pub revenue: Price,
+    pub payout: Price,
 }
 
 /// What an offer allows; all off on a new one.
@@ -113,6 +137,24 @@ impl Offer {
 
     pub fn payout_for(&self, publisher: PublisherId) -> Price {
         self.rates.get(&publisher).copied().unwrap_or(self.payout)
+    }
+
+    /// The event of this number, removed or not.
+    pub fn event(&self, number: i32) -> Option<&OfferEvent> {
+        self.events.iter().find(|event| event.number == number)
+    }
+
+    /// Those that can be recorded.
+    pub fn live_events(&self) -> impl Iterator<Item = &OfferEvent> {
+        self.events.iter().filter(|event| event.removed_at.is_none())
+    }
+
+    /// What a conversion of this publisher pays; without an event the conversion itself is meant.
+    pub fn prices(&self, publisher: PublisherId, event: Option<&OfferEvent>) -> Prices {
+        match event {
+            Some(event) => Prices { revenue: event.revenue, payout: event.payout },
+            None => Prices { revenue: self.revenue, payout: self.payout_for(publisher) },
+        }
     }
 
     pub fn open_to(&self, publisher: PublisherId) -> bool {

@@ -5,10 +5,9 @@
 
 use super::code::Code;
 use super::conversion::{Money, PendingReason, Reported, Source};
-use super::ids::PublisherId;
 use super::inbound::{AmountSlot, CurrencySlot, Problem, Warning, WarningCode};
 use super::money::{Currency, Micros, Price};
-use super::offer::Offer;
+use super::offer::{Offer, Prices};
 
 /// The money of a request as it came.
 #[derive(Clone, Debug, Default)]
@@ -36,20 +35,19 @@ struct Taken {
     purchase_value: bool,
 }
 
-/// Prices a conversion.
+/// Prices a conversion or an event: `prices` are what the offer pays for it.
 ///
 /// # Errors
 /// `invalid_amount` or `invalid_currency`, on an offer set to strict amounts only; never for a pixel.
-pub fn price(offer: &Offer, publisher: PublisherId, source: Source, wire: &WireAmounts) -> Result<Priced, Problem> {
+pub fn price(offer: &Offer, prices: Prices, source: Source, wire: &WireAmounts) -> Result<Priced, Problem> {
     if offer.switches.strict_amounts && source != Source::ImagePixel {
         refuse_unreadable(wire)?;
     }
     let taken = taken(offer, source);
-    let payout_price = offer.payout_for(publisher);
     let mut pricing = Pricing { wire, taken, unresolved: false, holds: Vec::new(), warnings: Vec::new() };
-    let foreign = pricing.foreign_currency(offer, payout_price);
-    let revenue = pricing.revenue(offer.revenue);
-    let payout = pricing.payout(payout_price);
+    let foreign = pricing.foreign_currency(offer, prices);
+    let revenue = pricing.revenue(prices.revenue);
+    let payout = pricing.payout(prices.payout);
     pricing.warn_unreadable();
     if payout.is_some_and(|payout| offer.payout_ceiling.is_some_and(|ceiling| payout > ceiling)) {
         pricing.holds.push(PendingReason::PayoutOverCeiling);
@@ -121,8 +119,8 @@ struct Pricing<'a> {
 
 impl Pricing<'_> {
     /// The currency on the wire where it is not the offer's; holds the conversion where an amount counts.
-    fn foreign_currency(&mut self, offer: &Offer, payout: Price) -> Option<Currency> {
-        let counts = self.an_amount_counts(offer.revenue, payout);
+    fn foreign_currency(&mut self, offer: &Offer, prices: Prices) -> Option<Currency> {
+        let counts = self.an_amount_counts(prices);
         let (foreign, warning) = match &self.wire.currency {
             CurrencySlot::Absent => return None,
             CurrencySlot::Known(currency) if *currency == offer.currency => return None,
@@ -137,17 +135,17 @@ impl Pricing<'_> {
         foreign
     }
 
-    fn an_amount_counts(&self, revenue: Price, payout: Price) -> bool {
+    fn an_amount_counts(&self, prices: Prices) -> bool {
         let revenue_counts = self.taken.revenue && sent(&self.wire.revenue);
         let payout_counts = self.taken.payout && sent(&self.wire.payout);
-        revenue_counts || payout_counts || self.basket_counts(revenue, payout)
+        revenue_counts || payout_counts || self.basket_counts(prices)
     }
 
     /// Is the basket the base of a percentage that nothing on the wire replaces?
-    fn basket_counts(&self, revenue: Price, payout: Price) -> bool {
+    fn basket_counts(&self, prices: Prices) -> bool {
         let by_percent = |price: Price| matches!(price, Price::Percent(_));
-        let revenue_asks = by_percent(revenue) && !(self.taken.revenue && sent(&self.wire.revenue));
-        let payout_asks = by_percent(payout) && !(self.taken.payout && sent(&self.wire.payout));
+        let revenue_asks = by_percent(prices.revenue) && !(self.taken.revenue && sent(&self.wire.revenue));
+        let payout_asks = by_percent(prices.payout) && !(self.taken.payout && sent(&self.wire.payout));
         self.taken.purchase_value && sent(&self.wire.purchase_value) && (revenue_asks || payout_asks)
     }
 
@@ -258,7 +256,7 @@ mod tests {
     }
 
     fn priced(offer: &Offer, wire: &WireAmounts) -> Priced {
-        price(offer, publisher(), Source::Postback, wire).unwrap()
+        price(offer, offer.prices(publisher(), None), Source::Postback, wire).unwrap()
     }
 
     #[test]
@@ -317,9 +315,9 @@ mod tests {
         offer.switches.wire_revenue_trusted = true;
         assert_eq!(priced(&offer, &wire).holds, [PendingReason::AmountUnreadable]);
         offer.switches.strict_amounts = true;
-        let refused = price(&offer, publisher(), Source::Postback, &wire).unwrap_err();
+        let refused = price(&offer, offer.prices(publisher(), None), Source::Postback, &wire).unwrap_err();
         assert_eq!((refused.code, refused.field), (Code::InvalidAmount, "revenue"));
-        assert!(price(&offer, publisher(), Source::ImagePixel, &wire).is_ok());
+        assert!(price(&offer, offer.prices(publisher(), None), Source::ImagePixel, &wire).is_ok());
     }
 
     #[test]
@@ -343,7 +341,7 @@ mod tests {
             ([PendingReason::CurrencyUnresolved].as_slice(), Some(units(5)))
         );
         offer.switches.strict_amounts = true;
-        let refused = price(&offer, publisher(), Source::Postback, &unknown).unwrap_err();
+        let refused = price(&offer, offer.prices(publisher(), None), Source::Postback, &unknown).unwrap_err();
         assert_eq!(refused.code, Code::InvalidCurrency);
     }
 
@@ -353,15 +351,15 @@ mod tests {
         offer.switches.wire_revenue_trusted = true;
         let wire =
             WireAmounts { revenue: value(3), payout: value(2), purchase_value: value(100), ..WireAmounts::default() };
-        let clickless = price(&offer, publisher(), Source::Clickless, &wire).unwrap();
+        let clickless = price(&offer, offer.prices(publisher(), None), Source::Clickless, &wire).unwrap();
         assert_eq!((clickless.money.revenue, clickless.money.payout), (Some(units(3)), Some(units(7))));
         offer.payout_ceiling = Some(units(100));
-        assert_eq!(price(&offer, publisher(), Source::Clickless, &wire).unwrap().money.payout, Some(units(2)));
-        let pixel = price(&offer, publisher(), Source::ImagePixel, &wire).unwrap();
+        assert_eq!(price(&offer, offer.prices(publisher(), None), Source::Clickless, &wire).unwrap().money.payout, Some(units(2)));
+        let pixel = price(&offer, offer.prices(publisher(), None), Source::ImagePixel, &wire).unwrap();
         assert_eq!((pixel.money.revenue, pixel.money.payout), (Some(units(10)), Some(units(7))));
         offer.payout = percent(10);
         assert_eq!(
-            price(&offer, publisher(), Source::ImagePixel, &wire).unwrap().holds,
+            price(&offer, offer.prices(publisher(), None), Source::ImagePixel, &wire).unwrap().holds,
             [PendingReason::AmountMissing]
         );
     }

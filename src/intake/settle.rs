@@ -214,7 +214,7 @@ fn screen<'a>(bench: &Bench, hit: &'a Hit, snapshot: &'a Snapshot) -> Screened<'
             };
             let mut keys = admission.claim_keys(hit);
             if hit.inbound.door == Door::Clickless {
-                keys.first = Some(ConversionKey::first(&transaction, admission.event_number));
+                keys.first = Some(ConversionKey::first(&transaction, admission.event_number()));
             }
             let conversion = ConversionId::mint(&*bench.clock, &*bench.entropy);
             Screened::Admitted(Box::new(Admitted { hit, known, admission, conversion, transaction, keys }))
@@ -285,6 +285,10 @@ fn wanted_keys(admitted: &[Admitted<'_>]) -> BTreeMap<ConversionKey, Option<Conv
             for key in one.keys.iter() {
                 wanted.entry(key.clone()).or_insert(Some(one.conversion));
             }
+            // Asked for and given back where it is free: so an event waits for a conversion that is being recorded.
+            if let Some(base) = one.admission.base_key() {
+                wanted.entry(base).or_insert(None);
+            }
         } else if one.hit.inbound.door == Door::Rejection {
             wanted.entry(one.admission.parking_key(&one.transaction)).or_insert(None);
         }
@@ -342,8 +346,8 @@ async fn gather(
     clicks: &Clicks<'_>,
     lock: Lock,
 ) -> Result<(), StoreError> {
-    let moved = transactions(admitted, |one| !records(one.hit.inbound.door));
-    let mut ids: BTreeSet<ConversionId> = batch::conversions_by_transactions(tx, &moved).await?.into_iter().collect();
+    let told = transactions(admitted, |one| !records(one.hit.inbound.door) || one.admission.event.is_some());
+    let mut ids: BTreeSet<ConversionId> = batch::conversions_by_transactions(tx, &told).await?.into_iter().collect();
     let late: Vec<TransactionId> = clicks.others.iter().map(|click| click.transaction_id).collect();
     ids.extend(batch::awaiting_click(tx, &late).await?);
     ids.extend(world.keys.values().filter_map(|state| match state {

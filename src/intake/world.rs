@@ -256,7 +256,7 @@ impl World {
             transaction_id: admitted.transaction,
             offer: admitted.admission.offer.id,
             order_id: admitted.admission.order_id.map(str::to_owned),
-            event_number: admitted.admission.event_number,
+            event_number: admitted.admission.event_number(),
             reason: admitted.hit.inbound.rejected_reason.clone().unwrap_or_default(),
             token: admitted.known.token,
             receipt: admitted.hit.receipt,
@@ -380,7 +380,7 @@ impl World {
         let mut newborn = Conversion {
             id: admitted.conversion,
             transaction_id: admitted.transaction,
-            event_number: admission.event_number,
+            event_number: admission.event_number(),
             source: admission.source(hit),
             status: standing.status,
             pending_reason: standing.pending_reason,

@@ -183,10 +183,11 @@ pub async fn find_by_transaction(
     look_up(database, listed().filter(of_transaction).filter(is_base).limit(LOOK_UP_MAX)).await
 }
 
-/// Those of a publisher's own click id, oldest first, 200 at most.
+/// The base conversions of a publisher's own click id, oldest first, 200 at most.
 pub async fn find_by_external(database: &Database, external_id: &str) -> Result<Vec<ConversionListed>, StoreError> {
     let external = StringMatch::eq(external_id);
     let select = listed().filter(external.condition(row::Column::ExternalTransactionId));
+    let select = select.filter(row::Column::EventNumber.eq(0));
     look_up(database, select.limit(LOOK_UP_MAX)).await
 }
 

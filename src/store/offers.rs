@@ -1,11 +1,11 @@
-//! Offers with their publishers' own rates and their chosen publishers: rows in and out.
+//! Offers with their publishers' own rates, their chosen publishers and their events: rows in and out.
 //!
-//! An [`Offer`] is always whole: a read takes its rates and publishers with two more statements, however many
-//! offers there are. Nothing is ever deleted: an archived offer still owns its clicks and conversions.
+//! An [`Offer`] is always whole: a read takes its rates, publishers and events with three more statements, however
+//! many offers there are. Nothing is ever deleted: an archived offer still owns its clicks and conversions.
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{conversion, offer as row, offer_publisher, publisher_rate};
+use entity::{conversion, offer as row, offer_event, offer_publisher, publisher_rate};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
 use sea_orm::{QueryFilter as _, QuerySelect as _, QueryTrait as _, Select};
@@ -19,11 +19,12 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AdvertiserId, OfferId, PublisherId};
 use crate::domain::macros::UrlTemplate;
 use crate::domain::money::{Micros, Price};
-use crate::domain::offer::{DuplicatePolicy, Offer, OfferAccess, OfferState, Switches};
+use crate::domain::offer::{DuplicatePolicy, Offer, OfferAccess, OfferEvent, OfferState, Switches};
 
 const TABLE: &str = "offer";
 const RATE_TABLE: &str = "publisher_rate";
 const CHOSEN_TABLE: &str = "offer_publisher";
+const EVENT_TABLE: &str = "offer_event";
 /// Rows of one statement, so that it stays below the engines' limits of parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
 
@@ -154,10 +155,12 @@ pub(crate) async fn find_in(connection: &impl ConnectionTrait, id: OfferId) -> R
 /// All there are, for a snapshot.
 pub(super) async fn find_all(connection: &impl ConnectionTrait) -> Result<HashMap<OfferId, Offer>, StoreError> {
     let rows = row::Entity::find().all(connection).await?;
-    let mut rates = group_rates(publisher_rate::Entity::find().all(connection).await?)?;
-    let mut chosen = group_chosen(offer_publisher::Entity::find().all(connection).await?)?;
-    let offers = rows.into_iter().map(|row| from_row(row, &mut rates, &mut chosen).map(|offer| (offer.id, offer)));
-    offers.collect()
+    let mut parts = Parts {
+        rates: group_rates(publisher_rate::Entity::find().all(connection).await?)?,
+        chosen: group_chosen(offer_publisher::Entity::find().all(connection).await?)?,
+        events: group_events(offer_event::Entity::find().all(connection).await?)?,
+    };
+    rows.into_iter().map(|row| from_row(row, &mut parts).map(|offer| (offer.id, offer))).collect()
 }
 
 /// The number after the highest one; `None` when there is no room behind it.
@@ -244,6 +247,32 @@ pub(crate) async fn set_publishers(
     Ok(())
 }
 
+/// Writes these events of an offer; none is ever deleted.
+pub(crate) async fn put_events(
+    transaction: &impl ConnectionTrait,
+    offer: OfferId,
+    events: &[OfferEvent],
+) -> Result<(), StoreError> {
+    use offer_event::Column;
+    if events.is_empty() {
+        return Ok(());
+    }
+    let kept = [
+        Column::Name,
+        Column::RevenueKind,
+        Column::RevenueValue,
+        Column::PayoutKind,
+        Column::PayoutValue,
+        Column::RemovedAt,
+    ];
+    let rows = events.iter().map(|event| event_row(offer, event).into_active_model().reset_all());
+    offer_event::Entity::insert_many(rows)
+        .on_conflict(OnConflict::columns([Column::OfferId, Column::Number]).update_columns(kept).to_owned())
+        .exec_without_returning(transaction)
+        .await?;
+    Ok(())
+}
+
 fn select(filter: &OfferFilter) -> Select<row::Entity> {
     let mut select = row::Entity::find();
     if !filter.states.is_empty() {
@@ -277,7 +306,7 @@ fn sort_key(field: OfferSortField, row: &row::Model) -> Key {
     }
 }
 
-/// Completes rows with their rates and publishers, in their order.
+/// Completes rows with their rates, publishers and events, in their order.
 async fn whole(connection: &impl ConnectionTrait, rows: Vec<row::Model>) -> Result<Vec<Offer>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -290,12 +319,25 @@ async fn whole(connection: &impl ConnectionTrait, rows: Vec<row::Model>) -> Resu
         .filter(offer_publisher::Column::OfferId.is_in(rows.iter().map(|row| row.id)))
         .all(connection)
         .await?;
-    let (mut rates, mut chosen) = (group_rates(rates)?, group_chosen(chosen)?);
-    rows.into_iter().map(|row| from_row(row, &mut rates, &mut chosen)).collect()
+    let events = offer_event::Entity::find()
+        .filter(offer_event::Column::OfferId.is_in(rows.iter().map(|row| row.id)))
+        .all(connection)
+        .await?;
+    let mut parts =
+        Parts { rates: group_rates(rates)?, chosen: group_chosen(chosen)?, events: group_events(events)? };
+    rows.into_iter().map(|row| from_row(row, &mut parts)).collect()
+}
+
+/// What belongs to offers and has rows of its own, by the number of the offer.
+struct Parts {
+    rates: Rates,
+    chosen: Chosen,
+    events: Events,
 }
 
 type Rates = HashMap<i32, HashMap<PublisherId, Price>>;
 type Chosen = HashMap<i32, HashSet<PublisherId>>;
+type Events = HashMap<i32, Vec<OfferEvent>>;
 
 fn group_rates(rows: Vec<publisher_rate::Model>) -> Result<Rates, StoreError> {
     let mut rates = Rates::new();
@@ -315,6 +357,40 @@ fn group_chosen(rows: Vec<offer_publisher::Model>) -> Result<Chosen, StoreError>
     Ok(chosen)
 }
 
+fn group_events(rows: Vec<offer_event::Model>) -> Result<Events, StoreError> {
+    let mut events = Events::new();
+    for row in rows {
+        events.entry(row.offer_id).or_default().push(event_from_row(row)?);
+    }
+    events.values_mut().for_each(|events| events.sort_by_key(|event| event.number));
+    Ok(events)
+}
+
+fn event_from_row(row: offer_event::Model) -> Result<OfferEvent, StoreError> {
+    Ok(OfferEvent {
+        number: row.number,
+        name: row.name,
+        revenue: Cell(EVENT_TABLE, "revenue").price(&row.revenue_kind, row.revenue_value)?,
+        payout: Cell(EVENT_TABLE, "payout").price(&row.payout_kind, row.payout_value)?,
+        removed_at: row.removed_at.map(Timestamp::from_millis),
+    })
+}
+
+fn event_row(offer: OfferId, event: &OfferEvent) -> offer_event::Model {
+    let (revenue_kind, revenue_value) = write_price(event.revenue);
+    let (payout_kind, payout_value) = write_price(event.payout);
+    offer_event::Model {
+        offer_id: offer.number(),
+        number: event.number,
+        name: event.name.clone(),
+        revenue_kind,
+        revenue_value,
+        payout_kind,
+        payout_value,
+        removed_at: event.removed_at.map(Timestamp::as_millis),
+    }
+}
+
 fn rate_from_row(row: publisher_rate::Model) -> Result<PublisherRate, StoreError> {
     Ok(PublisherRate {
         offer: Cell(RATE_TABLE, "offer_id").offer(row.offer_id)?,
@@ -323,7 +399,7 @@ fn rate_from_row(row: publisher_rate::Model) -> Result<PublisherRate, StoreError
     })
 }
 
-fn from_row(row: row::Model, rates: &mut Rates, chosen: &mut Chosen) -> Result<Offer, StoreError> {
+fn from_row(row: row::Model, parts: &mut Parts) -> Result<Offer, StoreError> {
     let cell = |column| Cell(TABLE, column);
     let switches = switches(&row);
     let landing_url = UrlTemplate::parse(&row.landing_url)
@@ -347,8 +423,9 @@ fn from_row(row: row::Model, rates: &mut Rates, chosen: &mut Chosen) -> Result<O
         clickless_repeat_window_seconds: row.clickless_repeat_window_seconds,
         reject_allowed_addresses: cell("reject_allowed_addresses").networks(&row.reject_allowed_addresses)?,
         access: cell("access").word(&row.access, OfferAccess::parse)?,
-        publishers: chosen.remove(&row.id).unwrap_or_default(),
-        rates: rates.remove(&row.id).unwrap_or_default(),
+        publishers: parts.chosen.remove(&row.id).unwrap_or_default(),
+        rates: parts.rates.remove(&row.id).unwrap_or_default(),
+        events: parts.events.remove(&row.id).unwrap_or_default(),
         version: row.version,
         created_at: Timestamp::from_millis(row.created_at),
         updated_at: Timestamp::from_millis(row.updated_at),
@@ -448,11 +525,22 @@ mod tests {
         let id = written.id;
         written.publishers = HashSet::from([publisher()]);
         written.rates = HashMap::from([(publisher(), Price::Fixed(Micros::from_i64(8_000_000)))]);
+        let event = |number: i32, removed_at| OfferEvent {
+            number,
+            name: format!("event {number}"),
+            revenue: written.revenue,
+            payout: written.payout,
+            removed_at,
+        };
+        written.events = vec![event(1, None), event(2, Some(Timestamp::from_millis(6)))];
+        let (first, events) = (event(2, None), written.events.clone());
         let chosen = written.publishers.clone();
         let rate = Some(written.rates[&publisher()]);
         let work: crate::store::ControlWork<()> = Box::new(move |tx| {
             Box::pin(async move {
                 set_publishers(tx, id, &chosen).await?;
+                put_events(tx, id, &[first]).await?;
+                put_events(tx, id, &events).await?;
                 set_rate(tx, (id, publisher()), Some(Price::Fixed(Micros::from_i64(1)))).await?;
                 set_rate(tx, (id, publisher()), rate).await
             })

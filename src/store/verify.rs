@@ -172,12 +172,12 @@ impl fmt::Display for Drift {
             Self::Status(id) => write!(f, "{id}: its status is not what its history says"),
             Self::Money(id) => write!(f, "{id}: its money is not what its history says"),
             Self::Figures { bucket, offer, publisher, currency, difference } => {
-                let Figures { clicks: _, conversions, approved, pending, rejected, revenue, payout } = difference;
+                let Figures { clicks: _, conversions, approved, pending, rejected, events, revenue, payout } = difference;
                 write!(
                     f,
                     "{bucket} offer_{offer} pub_{publisher} {currency}: the figures lack {conversions} conversions "
                 )?;
-                write!(f, "({approved} approved, {pending} pending, {rejected} rejected), ")?;
+                write!(f, "({approved} approved, {pending} pending, {rejected} rejected), {events} events, ")?;
                 write!(f, "revenue {revenue}, payout {payout}")
             }
             Self::Clicks { bucket, offer, publisher, difference } => {
@@ -234,23 +234,26 @@ WHERE ch.conversion_id > $1 AND ch.conversion_id <= $2 AND c.id IS NULL";
 const CONVERSIONS: &str = "SELECT bucket_at, offer_id, publisher_id, currency,
     CAST(SUM(conversions) AS BIGINT) AS conversions, CAST(SUM(approved) AS BIGINT) AS approved,
     CAST(SUM(pending) AS BIGINT) AS pending, CAST(SUM(rejected) AS BIGINT) AS rejected,
+    CAST(SUM(events) AS BIGINT) AS events,
     CAST(SUM(revenue) AS BIGINT) AS revenue, CAST(SUM(payout) AS BIGINT) AS payout
 FROM (
-    SELECT converted_at - converted_at % 900000 AS bucket_at, offer_id, publisher_id, currency, 1 AS conversions,
-        CASE WHEN status = 'approved' THEN 1 ELSE 0 END AS approved,
-        CASE WHEN status = 'pending' THEN 1 ELSE 0 END AS pending,
-        CASE WHEN status = 'rejected' THEN 1 ELSE 0 END AS rejected,
+    SELECT converted_at - converted_at % 900000 AS bucket_at, offer_id, publisher_id, currency,
+        CASE WHEN event_number = 0 THEN 1 ELSE 0 END AS conversions,
+        CASE WHEN event_number = 0 AND status = 'approved' THEN 1 ELSE 0 END AS approved,
+        CASE WHEN event_number = 0 AND status = 'pending' THEN 1 ELSE 0 END AS pending,
+        CASE WHEN event_number = 0 AND status = 'rejected' THEN 1 ELSE 0 END AS rejected,
+        CASE WHEN event_number = 0 THEN 0 ELSE 1 END AS events,
         CASE WHEN status = 'approved' THEN COALESCE(revenue_micros, 0) ELSE 0 END AS revenue,
         CASE WHEN status = 'approved' THEN COALESCE(payout_micros, 0) ELSE 0 END AS payout
     FROM conversion WHERE converted_at >= $1 AND converted_at < $2 AND NOT is_test
     UNION ALL
     SELECT bucket_at, offer_id, publisher_id, currency, -conversions, -approved, -pending, -rejected,
-        -revenue_micros, -payout_micros
+        -events, -revenue_micros, -payout_micros
     FROM rollup WHERE bucket_at >= $1 AND bucket_at < $2
 ) AS compared
 GROUP BY bucket_at, offer_id, publisher_id, currency
 HAVING SUM(conversions) <> 0 OR SUM(approved) <> 0 OR SUM(pending) <> 0 OR SUM(rejected) <> 0
-    OR SUM(revenue) <> 0 OR SUM(payout) <> 0
+    OR SUM(events) <> 0 OR SUM(revenue) <> 0 OR SUM(payout) <> 0
 ORDER BY bucket_at, offer_id, publisher_id, currency";
 
 const ORPHANED_KEYS: &str = "SELECT k.key AS key, k.conversion_id AS owner
@@ -296,6 +299,7 @@ async fn compare_conversions(
             approved: sum("approved")?,
             pending: sum("pending")?,
             rejected: sum("rejected")?,
+            events: sum("events")?,
             revenue: Micros::from_i64(sum("revenue")?),
             payout: Micros::from_i64(sum("payout")?),
         };

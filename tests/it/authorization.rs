@@ -92,6 +92,11 @@ const TABLE: &[Row] = &[
         "mutation { offerCreate(offer: { name: \"B\" }) { userErrors { code } } }",
     ),
     Row(
+        "Mutation.offerEventsSet",
+        Role::Manager,
+        "mutation { offerEventsSet(id: \"offer_42\", version: 1, events: []) { userErrors { code } } }",
+    ),
+    Row(
         "Mutation.offerPublishersSet",
         Role::Manager,
         "mutation { offerPublishersSet(id: \"offer_42\", version: 1, publisherIds: []) { userErrors { code } } }",
@@ -292,6 +297,8 @@ const MUTATIONS: &[&str] = &[
         payout: { fixed: \"1\" }, landingPageUrl: \"https://shop.example/?t={transaction_id}\" })",
     "offerUpdate(id: \"offer_42\", version: 1, offer: { name: \"C\" })",
     "offerPublishersSet(id: \"offer_42\", version: 2, publisherIds: [\"pub_7\"])",
+    "offerEventsSet(id: \"offer_42\", version: 3, events: [{ number: 1, name: \"deposit\",
+        revenue: { fixed: \"2\" }, payout: { fixed: \"1\" } }])",
     "publisherRateSet(offerId: \"offer_42\", publisherId: \"pub_7\", payout: { fixed: \"8\" })",
     "offerArchive(id: \"offer_42\")",
     "offerUnarchive(id: \"offer_42\")",

@@ -82,6 +82,7 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
         job,
         job_error,
         offer,
+        offer_event,
         offer_publisher,
         operator,
         parked_rejection,

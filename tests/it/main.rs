@@ -21,6 +21,7 @@ mod control;
 mod docs;
 mod drain;
 mod entity_matches_migration;
+mod events;
 mod every_code;
 mod faults;
 mod idempotency;

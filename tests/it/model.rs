@@ -19,8 +19,8 @@ use roundtrip::domain::answer::Answer;
 use roundtrip::domain::audit::AuditEvent;
 use roundtrip::domain::clock::Clock;
 use roundtrip::domain::code::Code::{
-    self, AmbiguousTarget, Confirmed, ConversionNotFound, Duplicate, InvalidSecure, InvalidTransition, NoChange,
-    Parked, ReasonAdded, ReasonUpdated, Recorded, StatusChanged,
+    self, AmbiguousTarget, Confirmed, ConversionNotFound, Duplicate, InvalidSecure, InvalidTransition, NoBaseConversion,
+    NoChange, Parked, ReasonAdded, ReasonUpdated, Recorded, StatusChanged,
 };
 use roundtrip::domain::conversion::Conversion;
 use roundtrip::domain::ids::{AuditEventId, ConversionId, TokenId};
@@ -38,11 +38,13 @@ use roundtrip::intake::{ChangeOutcome, OperatorChange};
 use roundtrip::store::{Engine, batch};
 use tokio::time::timeout;
 
-use crate::support::bench::{Bench, hit};
+use crate::support::bench::{Bench, event, hit};
 
 const TRANSACTIONS: usize = 2;
 const HISTORIES: u32 = 40;
 const STEPS: usize = 24;
+/// The number of the event that the offer defines.
+const EVENT: i32 = 1;
 const AT_ONCE_MAX: usize = 3;
 const LIVE_TOKENS_MAX: usize = 5;
 const WINDOW_HOURS: i64 = 30 * 24;
@@ -52,10 +54,10 @@ const UNDO_HOURS: i64 = 30 * 24;
 /// What somebody outside asks for.
 #[derive(Clone, Copy, Debug)]
 enum Ask {
-    Convert { t: usize, order: Option<u8>, basket: Option<u8>, rejected: bool },
-    Pixel { t: usize },
-    Reject { t: usize, order: Option<u8>, reason: u8 },
-    Status { t: usize, order: Option<u8>, to: Status },
+    Convert { t: usize, event: i32, order: Option<u8>, basket: Option<u8>, rejected: bool },
+    Pixel { t: usize, event: i32 },
+    Reject { t: usize, event: i32, order: Option<u8>, reason: u8 },
+    Status { t: usize, event: i32, order: Option<u8>, to: Status },
 }
 
 #[derive(Clone, Debug)]
@@ -101,12 +103,15 @@ struct History {
 fn ask() -> impl Strategy<Value = Ask> {
     let t = 0..TRANSACTIONS;
     let order = || prop::option::of(0_u8..2);
+    // 0 is the conversion itself.
+    let event = || prop_oneof![3 => Just(0_i32), 1 => Just(EVENT)];
     prop_oneof![
-        6 => (t.clone(), order(), prop::option::of(1_u8..3), prop::bool::weighted(0.1))
-            .prop_map(|(t, order, basket, rejected)| Ask::Convert { t, order, basket, rejected }),
-        2 => t.clone().prop_map(|t| Ask::Pixel { t }),
-        4 => (t.clone(), order(), 0_u8..2).prop_map(|(t, order, reason)| Ask::Reject { t, order, reason }),
-        2 => (t, order(), status()).prop_map(|(t, order, to)| Ask::Status { t, order, to }),
+        6 => (t.clone(), event(), order(), prop::option::of(1_u8..3), prop::bool::weighted(0.1))
+            .prop_map(|(t, event, order, basket, rejected)| Ask::Convert { t, event, order, basket, rejected }),
+        2 => (t.clone(), event()).prop_map(|(t, event)| Ask::Pixel { t, event }),
+        4 => (t.clone(), event(), order(), 0_u8..2)
+            .prop_map(|(t, event, order, reason)| Ask::Reject { t, event, order, reason }),
+        2 => (t, event(), order(), status()).prop_map(|(t, event, order, to)| Ask::Status { t, event, order, to }),
     ]
 }
 
@@ -139,6 +144,7 @@ fn history() -> impl Strategy<Value = History> {
 /// What a conversion is, as far as the rules tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Known {
+    event: i32,
     order: Option<u8>,
     pixel: bool,
     confirmed: bool,
@@ -162,12 +168,15 @@ struct Modelled {
     rejected_at: i64,
 }
 
+/// An event, and one order of it.
+type Target = (i32, Option<u8>);
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Transaction {
     clicked: bool,
     conversions: Vec<Modelled>,
-    /// By order; none waits for the first conversion.
-    parked: BTreeMap<Option<u8>, String>,
+    /// By event and order; without an order it waits for the first conversion of the event.
+    parked: BTreeMap<Target, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,10 +261,14 @@ fn moved(one: &mut Modelled, to: Status, why: Option<String>, party: Party, hour
 }
 
 impl Model {
-    fn born(&self, t: usize, order: Option<u8>, pixel: bool, rejected: bool) -> Modelled {
+    fn born(&self, t: usize, (event, order): Target, pixel: bool, rejected: bool) -> Modelled {
         let held = self.manual || pixel;
+        let bases = self.of_event(t, 0);
+        let base_rejected = bases.iter().all(|nth| self.transactions[t].conversions[*nth].known.status == Rejected);
         let (status, by, why) = if self.hours > WINDOW_HOURS {
             (Rejected, Some(System), Some("outside_window".to_owned()))
+        } else if event > 0 && base_rejected {
+            (Rejected, Some(System), Some("base_rejected".to_owned()))
         } else if rejected {
             (Rejected, Some(Sender), Some("fraud".to_owned()))
         } else if held {
@@ -266,6 +279,7 @@ impl Model {
         Modelled {
             id: None,
             known: Known {
+                event,
                 order,
                 pixel,
                 confirmed: false,
@@ -283,7 +297,17 @@ impl Model {
         }
     }
 
-    fn unpark(&mut self, t: usize, nth: usize, key: Option<u8>) {
+    /// The places of the conversions of one event, in the order of their recording.
+    fn of_event(&self, t: usize, event: i32) -> Vec<usize> {
+        let conversions = self.transactions[t].conversions.iter().enumerate();
+        conversions.filter(|(_, one)| one.known.event == event).map(|(nth, _)| nth).collect()
+    }
+
+    fn lacks_its_base(&self, t: usize, event: i32) -> bool {
+        event > 0 && self.of_event(t, 0).is_empty()
+    }
+
+    fn unpark(&mut self, t: usize, nth: usize, key: Target) {
         if let Some(why) = self.transactions[t].parked.remove(&key) {
             moved(&mut self.transactions[t].conversions[nth], Rejected, Some(why), Sender, self.hours);
         }
@@ -291,17 +315,17 @@ impl Model {
 
     /// What is answered to a request, and which conversion the answer names.
     fn answer(&mut self, ask: Ask) -> (Code, Option<usize>) {
-        if let Ask::Pixel { t } = ask {
-            return self.pixel(t);
+        if let Ask::Pixel { t, event } = ask {
+            return self.pixel(t, event);
         }
         if !self.tokens[self.own].is_live(self.hours) {
             return (InvalidSecure, None);
         }
         match ask {
-            Ask::Convert { t, order, basket, rejected } => self.convert(t, order, basket, rejected),
-            Ask::Pixel { t } => self.pixel(t),
-            Ask::Reject { t, order, reason: n } => (self.reject(t, order, reason(n)), None),
-            Ask::Status { t, order, to } => (self.status(t, order, to), None),
+            Ask::Convert { t, event, order, basket, rejected } => self.convert(t, (event, order), basket, rejected),
+            Ask::Pixel { t, event } => self.pixel(t, event),
+            Ask::Reject { t, event, order, reason: n } => (self.reject(t, (event, order), reason(n)), None),
+            Ask::Status { t, event, order, to } => (self.status(t, (event, order), to), None),
         }
     }
 
@@ -330,28 +354,32 @@ impl Model {
         true
     }
 
-    fn convert(&mut self, t: usize, order: Option<u8>, basket: Option<u8>, rejected: bool) -> (Code, Option<usize>) {
-        let hours = self.hours;
+    fn convert(&mut self, t: usize, target: Target, basket: Option<u8>, rejected: bool) -> (Code, Option<usize>) {
+        let (hours, (event, order)) = (self.hours, target);
+        if self.lacks_its_base(t, event) {
+            return (NoBaseConversion, None);
+        }
         // What an equal request without an order id is known by.
         let print = (basket.unwrap_or(0) * 2) + u8::from(rejected);
-        let conversions = &self.transactions[t].conversions;
+        let (all, places) = (&self.transactions[t].conversions, self.of_event(t, event));
         let found = match order {
-            Some(order) => conversions.iter().position(|one| one.orders.contains(&order)),
+            Some(order) => places.iter().copied().find(|nth| all[*nth].orders.contains(&order)),
             None => {
                 let said = |one: &Modelled| {
                     one.said.iter().any(|(what, _)| *what == Some(print)) && hours - one.said_at < REPEAT_HOURS
                 };
-                conversions.iter().rposition(said)
+                places.iter().rev().copied().find(|nth| said(&all[*nth]))
             }
         };
-        let waits = conversions.first().is_some_and(|first| first.known.pixel && !first.known.confirmed);
-        if found.is_none() && waits {
-            return (self.confirm(t, order, print, rejected), Some(0));
+        let first = places.first().copied();
+        let waits = first.filter(|nth| all[*nth].known.pixel && !all[*nth].known.confirmed);
+        if let (None, Some(nth)) = (found, waits) {
+            return (self.confirm(t, nth, order, print, rejected), Some(nth));
         }
-        if found.is_some() || (!self.several && !conversions.is_empty()) {
-            return (Duplicate, Some(found.unwrap_or(0)));
+        if let Some(nth) = found.or(first.filter(|_| !self.several)) {
+            return (Duplicate, Some(nth));
         }
-        let mut one = self.born(t, order, false, rejected);
+        let mut one = self.born(t, target, false, rejected);
         one.orders.extend(order);
         if order.is_none() {
             one.said.push((Some(print), hours));
@@ -359,18 +387,18 @@ impl Model {
         self.transactions[t].conversions.push(one);
         let nth = self.transactions[t].conversions.len() - 1;
         if order.is_some() {
-            self.unpark(t, nth, order);
+            self.unpark(t, nth, target);
         }
-        if nth == 0 {
-            self.unpark(t, nth, None);
+        if first.is_none() {
+            self.unpark(t, nth, (event, None));
         }
         (Recorded, Some(nth))
     }
 
-    fn confirm(&mut self, t: usize, order: Option<u8>, print: u8, rejected: bool) -> Code {
+    fn confirm(&mut self, t: usize, nth: usize, order: Option<u8>, print: u8, rejected: bool) -> Code {
         let (hours, manual) = (self.hours, self.manual);
-        let one = &mut self.transactions[t].conversions[0];
-        let was = one.known.status;
+        let one = &mut self.transactions[t].conversions[nth];
+        let (was, event) = (one.known.status, one.known.event);
         one.known.confirmed = true;
         one.known.order = order;
         one.said_at = hours;
@@ -385,32 +413,36 @@ impl Model {
             one.known.held = manual;
         }
         if order.is_some() {
-            self.unpark(t, 0, order);
+            self.unpark(t, nth, (event, order));
         }
         if was == Rejected { Duplicate } else { Confirmed }
     }
 
-    fn pixel(&mut self, t: usize) -> (Code, Option<usize>) {
-        if !self.transactions[t].conversions.is_empty() {
-            return (Duplicate, Some(0));
+    fn pixel(&mut self, t: usize, event: i32) -> (Code, Option<usize>) {
+        if self.lacks_its_base(t, event) {
+            return (NoBaseConversion, None);
         }
-        let one = self.born(t, None, true, false);
+        if let Some(first) = self.of_event(t, event).first() {
+            return (Duplicate, Some(*first));
+        }
+        let one = self.born(t, (event, None), true, false);
         self.transactions[t].conversions.push(one);
-        self.unpark(t, 0, None);
-        (Recorded, Some(0))
+        let nth = self.transactions[t].conversions.len() - 1;
+        self.unpark(t, nth, (event, None));
+        (Recorded, Some(nth))
     }
 
-    fn targets(&self, t: usize, order: Option<u8>) -> Vec<usize> {
-        let meant = |one: &Modelled| order.is_none() || one.known.order == order;
-        let conversions = self.transactions[t].conversions.iter().enumerate();
-        conversions.filter(|(_, one)| meant(one)).map(|(nth, _)| nth).collect()
+    fn targets(&self, t: usize, (event, order): Target) -> Vec<usize> {
+        let all = &self.transactions[t].conversions;
+        let meant = |nth: &usize| order.is_none() || all[*nth].known.order == order;
+        self.of_event(t, event).into_iter().filter(meant).collect()
     }
 
-    fn reject(&mut self, t: usize, order: Option<u8>, why: String) -> Code {
-        match self.targets(t, order)[..] {
+    fn reject(&mut self, t: usize, target: Target, why: String) -> Code {
+        match self.targets(t, target)[..] {
             [] if self.hours > WINDOW_HOURS => ConversionNotFound,
             [] => {
-                self.transactions[t].parked.insert(order, why);
+                self.transactions[t].parked.insert(target, why);
                 Parked
             }
             [nth] => moved(&mut self.transactions[t].conversions[nth], Rejected, Some(why), Sender, self.hours),
@@ -418,8 +450,8 @@ impl Model {
         }
     }
 
-    fn status(&mut self, t: usize, order: Option<u8>, to: Status) -> Code {
-        match self.targets(t, order)[..] {
+    fn status(&mut self, t: usize, target: Target, to: Status) -> Code {
+        match self.targets(t, target)[..] {
             [] => ConversionNotFound,
             [nth] => {
                 let code = moved(&mut self.transactions[t].conversions[nth], to, None, Sender, self.hours);
@@ -438,7 +470,7 @@ impl Model {
 impl Ask {
     fn transaction(self) -> usize {
         match self {
-            Self::Convert { t, .. } | Self::Pixel { t } | Self::Reject { t, .. } | Self::Status { t, .. } => t,
+            Self::Convert { t, .. } | Self::Pixel { t, .. } | Self::Reject { t, .. } | Self::Status { t, .. } => t,
         }
     }
 
@@ -452,16 +484,22 @@ impl Ask {
     }
 
     fn query(self, id: TransactionId) -> String {
-        let with = |order: Option<u8>| order.map(|n| format!("&order_id=O{n}")).unwrap_or_default();
+        let with = |event: i32, order: Option<u8>| {
+            let event = if event > 0 { format!("&event_id={event}") } else { String::new() };
+            let order = order.map(|n| format!("&order_id=O{n}")).unwrap_or_default();
+            format!("{event}{order}")
+        };
         let rest = match self {
-            Self::Convert { order, basket, rejected, .. } => {
+            Self::Convert { event, order, basket, rejected, .. } => {
                 let basket = basket.map(|n| format!("&purchase_value={n}")).unwrap_or_default();
                 let fraud = if rejected { "&third_party_rejected_reason=fraud" } else { "" };
-                format!("{}{basket}{fraud}", with(order))
+                format!("{}{basket}{fraud}", with(event, order))
             }
-            Self::Pixel { .. } => String::new(),
-            Self::Reject { order, reason: n, .. } => format!("{}&new_rejected_reason={}", with(order), reason(n)),
-            Self::Status { order, to, .. } => format!("{}&status={}", with(order), to.as_str()),
+            Self::Pixel { event, .. } => with(event, None),
+            Self::Reject { event, order, reason: n, .. } => {
+                format!("{}&new_rejected_reason={}", with(event, order), reason(n))
+            }
+            Self::Status { event, order, to, .. } => format!("{}&status={}", with(event, order), to.as_str()),
         };
         format!("transaction_id={id}{}", rest.replace(' ', "+"))
     }
@@ -495,6 +533,7 @@ impl<'a> Play<'a> {
                 false => DuplicatePolicy::OnePerTransaction,
             };
             offer.switches.manual_approval = history.manual;
+            offer.events = vec![event(EVENT, "deposit")];
         });
         let transactions = (0..TRANSACTIONS).map(|_| Transaction::default()).collect();
         let (several, manual) = (history.several, history.manual);
@@ -683,6 +722,7 @@ impl<'a> Play<'a> {
 
 fn known(one: &Conversion) -> Known {
     Known {
+        event: one.event_number,
         order: one.order_id.as_ref().and_then(|order| order.strip_prefix('O')).and_then(|n| n.parse().ok()),
         pixel: one.source == roundtrip::domain::conversion::Source::ImagePixel,
         confirmed: one.confirmed_at.is_some(),

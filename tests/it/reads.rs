@@ -213,6 +213,7 @@ fn rollup_row(bucket_at: i64, offer_id: i32, currency: &str, slot: i16) -> rollu
         approved: 0,
         pending: 0,
         rejected: 0,
+        events: 0,
         revenue_micros: 0,
         payout_micros: 0,
     }
@@ -725,6 +726,13 @@ async fn every_kind_of_drift_is_found() {
         currency: "EUR".into(),
         difference: Figures { revenue: Micros::from_i64(revenue), ..Figures::default() },
     };
+    let events = |events| Drift::Figures {
+        bucket: NOW,
+        offer: 42,
+        publisher: 7,
+        currency: "EUR".into(),
+        difference: Figures { events, ..Figures::default() },
+    };
     for fresh in both().await {
         let database = &fresh.database;
         story(database).await;
@@ -772,6 +780,11 @@ async fn every_kind_of_drift_is_found() {
                 "UPDATE rollup SET conversions = 3, approved = 1, pending = 1 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 0".into(),
                 "UPDATE rollup SET conversions = 2, approved = 2, pending = 0 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 0".into(),
                 vec![lacking(-1, 1, -1)],
+            ),
+            (
+                "UPDATE rollup SET events = 1 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),
+                "UPDATE rollup SET events = 0 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),
+                vec![events(-1)],
             ),
             (
                 "UPDATE rollup SET revenue_micros = 1 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),

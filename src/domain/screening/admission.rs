@@ -4,7 +4,7 @@ use crate::domain::conversion::{Conversion, Source};
 use crate::domain::conversion_key::{ClaimKeys, ConversionKey, fingerprint};
 use crate::domain::ids::PublisherId;
 use crate::domain::inbound::{Door, Slot, Warning};
-use crate::domain::offer::Offer;
+use crate::domain::offer::{Offer, OfferEvent};
 use crate::domain::secure_token::SecureToken;
 use crate::domain::transaction_id::{TransactionId, Unsealed};
 
@@ -19,14 +19,25 @@ pub struct Admission<'a> {
     /// None for a clickless conversion: its transaction is minted when it is recorded.
     pub transaction: Option<(TransactionId, Unsealed)>,
     pub order_id: Option<&'a str>,
-    /// 0 is the base conversion.
-    pub event_number: i32,
+    /// None: the conversion itself is meant.
+    pub event: Option<&'a OfferEvent>,
     pub publisher_active: bool,
     /// Beside those of the reading.
     pub warnings: Vec<Warning>,
 }
 
 impl Admission<'_> {
+    /// 0 is the conversion itself.
+    pub fn event_number(&self) -> i32 {
+        self.event.map_or(0, |event| event.number)
+    }
+
+    /// The key that says whether an event's conversion is there: its first claims it. None where no event is meant.
+    pub fn base_key(&self) -> Option<ConversionKey> {
+        let (id, _) = self.transaction.as_ref().filter(|_| self.event.is_some())?;
+        Some(ConversionKey::first(id, 0))
+    }
+
     pub fn source(&self, hit: &Hit) -> Source {
         match hit.inbound.door {
             Door::Clickless => Source::Clickless,
@@ -38,7 +49,7 @@ impl Admission<'_> {
     /// The keys that recording this request would claim (`conversion_key`). A clickless conversion's own F key
     /// is added when its transaction is minted.
     pub fn claim_keys(&self, hit: &Hit) -> ClaimKeys {
-        let event = self.event_number;
+        let event = self.event_number();
         let Some((id, _)) = &self.transaction else {
             return self.clickless_keys(hit);
         };
@@ -57,14 +68,14 @@ impl Admission<'_> {
     /// The key on which a rejection of this transaction waits for its conversion.
     pub fn parking_key(&self, transaction: &TransactionId) -> ConversionKey {
         match self.order_id {
-            Some(order_id) => ConversionKey::order(self.offer.id, transaction, self.event_number, order_id),
-            None => ConversionKey::first(transaction, self.event_number),
+            Some(order_id) => ConversionKey::order(self.offer.id, transaction, self.event_number(), order_id),
+            None => ConversionKey::first(transaction, self.event_number()),
         }
     }
 
     fn clickless_keys(&self, hit: &Hit) -> ClaimKeys {
         let (offer, publisher) = (self.offer.id, self.publisher);
-        let order = self.order_id.map(|id| ConversionKey::clickless_order(offer, publisher, self.event_number, id));
+        let order = self.order_id.map(|id| ConversionKey::clickless_order(offer, publisher, self.event_number(), id));
         let external = match &hit.inbound.external_transaction_id {
             Slot::Value(id) => Some(ConversionKey::external(offer, publisher, id)),
             Slot::Absent | Slot::Bad(_) => None,

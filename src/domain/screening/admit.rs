@@ -15,6 +15,7 @@ use crate::domain::secure_token::{SecureToken, TokenDigest, TokenScope};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transaction_id::{TransactionId, Unsealed};
 
+use super::event::{clickless_event, meant_event};
 use super::{Admission, Check, Hit, Known, Refusal, warning};
 
 /// Looks at the request and the snapshot. The first failing check of the door decides.
@@ -218,6 +219,9 @@ impl<'a> Admitting<'a, '_> {
             return Err(Refusal::of(Check::RequestReads, problem.clone()));
         }
         self.status_reads()?;
+        if meant_event(self.inbound, offer)?.is_some() {
+            return Err(clickless_event());
+        }
         self.admission(Some(token), offer, publisher, None)
     }
 
@@ -274,7 +278,7 @@ impl<'a> Admitting<'a, '_> {
         publisher: PublisherId,
         transaction: Option<(TransactionId, Unsealed)>,
     ) -> Result<Admission<'a>, Refusal> {
-        self.event()?;
+        let event = meant_event(self.inbound, offer)?;
         let mut warnings = Vec::new();
         let order_id = match &self.inbound.order_id {
             Slot::Absent => None,
@@ -288,27 +292,7 @@ impl<'a> Admitting<'a, '_> {
             }
         };
         let publisher_active = self.snapshot.publisher_active(publisher);
-        Ok(Admission { token, offer, publisher, transaction, order_id, event_number: 0, publisher_active, warnings })
-    }
-
-    /// No offer defines events yet: every event is unknown.
-    fn event(&self) -> Result<(), Refusal> {
-        let inbound = &self.inbound;
-        let unknown = |field: &'static str, received: String| Refusal {
-            received: Some(received.chars().take(64).collect()),
-            ..Refusal::detailed(
-                Check::EventDefined,
-                Code::UnknownEvent,
-                field,
-                "The offer defines no such event.".into(),
-            )
-        };
-        match (&inbound.event_id, &inbound.event_name) {
-            (Slot::Absent, Slot::Absent) => Ok(()),
-            (Slot::Bad(problem), _) | (_, Slot::Bad(problem)) => Err(Refusal::of(Check::EventDefined, problem.clone())),
-            (Slot::Value(number), _) => Err(unknown("event_id", number.to_string())),
-            (Slot::Absent, Slot::Value(name)) => Err(unknown("event_name", name.clone())),
-        }
+        Ok(Admission { token, offer, publisher, transaction, order_id, event, publisher_active, warnings })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::domain::conversion::{ChangeKind, Conversion, Money, Reported, Source}
 use crate::domain::ids::ConversionId;
 use crate::domain::inbound::{AmountSlot, CurrencySlot, Problem, Slot, Warning};
 use crate::domain::money::Price;
-use crate::domain::offer::Offer;
+use crate::domain::offer::{Offer, Prices};
 use crate::domain::pricing::{self, WireAmounts};
 use crate::domain::status::{Party, Status};
 
@@ -66,7 +66,7 @@ fn target<'a>(hit: &Hit, admission: &Admission<'_>, facts: &Facts<'a>) -> Target
     let mut candidates = facts.of_transaction.iter().copied().filter(|conversion| match named {
         Some(id) => Some(conversion.id) == id,
         None => {
-            conversion.event_number == admission.event_number
+            conversion.event_number == admission.event_number()
                 && admission.order_id.is_none_or(|order| conversion.order_id.as_deref() == Some(order))
         }
     });
@@ -169,9 +169,10 @@ fn amended(hit: &Hit, admission: &Admission<'_>, conversion: &Conversion) -> Res
         AmountSlot::Value(_) | AmountSlot::Unreadable(_) => sent.purchase_value.clone(),
     };
     let wire = WireAmounts { purchase_value: basket, ..sent.clone() };
-    let priced = pricing::price(admission.offer, conversion.publisher, source, &wire)?;
+    let prices = admission.offer.prices(conversion.publisher, admission.offer.event(conversion.event_number));
+    let priced = pricing::price(admission.offer, prices, source, &wire)?;
     let (money, reported) = if priced.holds.is_empty() {
-        amended_money(admission.offer, source, &sent, conversion, priced.money, priced.reported)
+        amended_money((admission.offer, prices), source, &sent, conversion, priced.money, priced.reported)
     } else {
         (conversion.money, only_reported(&sent, conversion.reported))
     };
@@ -180,7 +181,7 @@ fn amended(hit: &Hit, admission: &Admission<'_>, conversion: &Conversion) -> Res
 }
 
 fn amended_money(
-    offer: &Offer,
+    (offer, prices): (&Offer, Prices),
     source: Source,
     sent: &WireAmounts,
     conversion: &Conversion,
@@ -191,8 +192,8 @@ fn amended_money(
     let takes_revenue = source == Source::Clickless || offer.switches.wire_revenue_trusted;
     let revenue_sent = takes_revenue && sent.revenue != AmountSlot::Absent;
     let basket_sent = sent.purchase_value != AmountSlot::Absent;
-    let revenue_moves = revenue_sent || by_percent(offer.revenue) && basket_sent;
-    let payout_moves = by_percent(offer.payout_for(conversion.publisher)) && (basket_sent || revenue_sent);
+    let revenue_moves = revenue_sent || by_percent(prices.revenue) && basket_sent;
+    let payout_moves = by_percent(prices.payout) && (basket_sent || revenue_sent);
     let money = Money {
         currency: priced.currency,
         revenue: if revenue_moves { priced.revenue } else { conversion.money.revenue },

@@ -24,7 +24,7 @@ pub struct Facts<'a> {
     pub by_first: Option<&'a Conversion>,
     /// A rejection waits on one of the keys.
     pub parked: bool,
-    /// Every conversion of the transaction.
+    /// Every conversion of the transaction, events too; looked up for rejections, status changes and events.
     pub of_transaction: &'a [&'a Conversion],
 }
 

@@ -21,6 +21,7 @@ mod change;
 mod checks;
 mod click;
 mod confirm;
+mod event;
 mod judge;
 mod moves;
 mod record;

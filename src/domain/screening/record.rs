@@ -2,19 +2,25 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
-use crate::domain::conversion::{Money, OUTSIDE_WINDOW, PendingReason, Reported, Source};
+use crate::domain::conversion::{BASE_REJECTED, Money, OUTSIDE_WINDOW, PendingReason, Reported, Source};
 use crate::domain::inbound::WarningCode;
 use crate::domain::pricing;
 use crate::domain::status::{Party, Status};
 
 use super::confirm::confirm;
+use super::event::{Base, base, no_base};
 use super::judge::{asked_status, wire_amounts};
 use super::repeat::seen_before;
 use super::{Admission, Check, Facts, Hit, Judgement, Refusal, Ruling, Standing, warning};
 
 pub(super) fn judge_conversion(hit: &Hit, admission: &Admission<'_>, facts: &Facts<'_>) -> Judgement {
+    let base = base(admission, facts);
+    if base == Base::Missing {
+        return Judgement::refuse(no_base());
+    }
     let source = admission.source(hit);
-    let priced = match pricing::price(admission.offer, admission.publisher, source, &wire_amounts(&hit.inbound)) {
+    let prices = admission.offer.prices(admission.publisher, admission.event);
+    let priced = match pricing::price(admission.offer, prices, source, &wire_amounts(&hit.inbound)) {
         Ok(priced) => priced,
         Err(problem) => return Judgement::refuse(Refusal::of(Check::AmountsRead, problem)),
     };
@@ -32,7 +38,7 @@ pub(super) fn judge_conversion(hit: &Hit, admission: &Admission<'_>, facts: &Fac
         (_, _, Some(existing)) => seen_before(hit, admission, existing, found.is_none(), warnings),
         (_, _, None) if leaked(admission) => leaked_key(),
         (_, _, None) => {
-            let (decisive, standing) = standing(hit, admission, worth);
+            let (decisive, standing) = standing(hit, admission, base, worth);
             let parked = facts.parked.then_some(Check::NotRejected);
             let said = decisive.and_then(|_| standing.reason.clone().or_else(|| held_by(&standing)));
             let detail = said.or_else(|| parked.map(|_| "A rejection was waiting for it.".to_owned()));
@@ -83,10 +89,14 @@ fn held_by(standing: &Standing) -> Option<String> {
 }
 
 /// Checks 10 to 12: how it counts, and which check decided.
-fn standing(hit: &Hit, admission: &Admission<'_>, worth: Worth) -> (Option<Check>, Standing) {
+fn standing(hit: &Hit, admission: &Admission<'_>, base: Base, worth: Worth) -> (Option<Check>, Standing) {
     if outside_window(admission, hit.arrival.at) {
         let reason = Some(OUTSIDE_WINDOW.to_owned());
         return (Some(Check::AttributionWindow), Standing::rejected(Party::System, reason, &worth));
+    }
+    if base == Base::Rejected {
+        let reason = Some(BASE_REJECTED.to_owned());
+        return (Some(Check::NotRejected), Standing::rejected(Party::System, reason, &worth));
     }
     in_window_standing(hit, admission, worth)
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Change, ChangeKind, Conversion, Effect, PendingReason, Source, Transition};
-use crate::domain::fixtures::{author, conversion, offer, publisher};
+use crate::domain::fixtures::{author, conversion, event, offer, publisher};
 use crate::domain::ids::{ChangeId, ConversionId};
 use crate::domain::inbound::{Door, Pairs, read};
 use crate::domain::keyring::{Keyring, KeyringParts, SeededEntropy};
@@ -200,6 +200,11 @@ fn other_offer(room: &mut Room) {
     room.token().scope = TokenScope::Offer(OfferId::new(43).unwrap());
 }
 
+/// The offer defines the event 2, `deposit`.
+fn eventful(room: &mut Room) {
+    room.offer().events.push(event(2, "deposit"));
+}
+
 fn archived(room: &mut Room) {
     room.offer().state = OfferState::Archived;
 }
@@ -251,6 +256,7 @@ fn cases(door: Door) -> Vec<Case> {
             (Check::TokenOffer, other_offer, "transaction_id={t}", Code::TokenOfferMismatch),
             (Check::OfferActive, archived, "transaction_id={t}", Code::OfferInactive),
             (Check::EventDefined, |_| {}, "transaction_id={t}&event_id=2", Code::UnknownEvent),
+            (Check::BaseRecorded, eventful, "transaction_id={t}&event_id=2", Code::NoBaseConversion),
             (
                 Check::AmountsRead,
                 |r| r.offer().switches.strict_amounts = true,
@@ -287,6 +293,7 @@ fn cases(door: Door) -> Vec<Case> {
             (Check::PublisherKnown, |_| {}, "offer=42", Code::MissingPublisher),
             (Check::PublisherKnown, |_| {}, "offer=42&publisher=8", Code::UnknownPublisher),
             (Check::EventDefined, |_| {}, "offer=42&publisher=7&event_name=x", Code::UnknownEvent),
+            (Check::BaseRecorded, eventful, "offer=42&publisher=7&event_name=deposit", Code::NoBaseConversion),
             (
                 Check::AmountsRead,
                 |r| r.offer().switches.strict_amounts = true,
@@ -321,6 +328,7 @@ fn cases(door: Door) -> Vec<Case> {
                 Code::PixelDisabled,
             ),
             (Check::EventDefined, |_| {}, "transaction_id={t}&event_id=2", Code::UnknownEvent),
+            (Check::BaseRecorded, eventful, "transaction_id={t}&event_id=2", Code::NoBaseConversion),
             (
                 Check::NotSeenBefore,
                 |r| {
@@ -798,4 +806,98 @@ mod folds {
             prop_assert_eq!(figures, one.figures());
         }
     }
+}
+
+/// What an event postback of an offer with the events 1 `lead`, 2 `deposit` and 3 `Rebill` (removed) comes to.
+fn event_room() -> Room {
+    let mut room = Room::new();
+    room.offer().events = vec![event(1, "lead"), event(2, "deposit"), event(3, "Rebill")];
+    room.offer().events[2].removed_at = Some(NOW);
+    room
+}
+
+#[test]
+fn an_event_is_meant_by_its_number_its_exact_name_or_both_if_they_agree() {
+    let mut room = event_room();
+    room.has(|_| {}).found_first = false;
+    for query in ["event_id=2", "event_name=deposit", "event_id=2&event_name=deposit", "event_name=%20deposit%20"] {
+        let hit = room.hit(Door::Postback, &format!("transaction_id={{t}}&{query}"));
+        let (_, admission) = admit(&hit, &room.snapshot, &room.keyring);
+        assert_eq!(admission.unwrap().event_number(), 2, "{query}");
+        assert_eq!(room.said(Door::Postback, &format!("transaction_id={{t}}&{query}")).0, Code::Recorded);
+    }
+    for query in ["event_id=1&event_name=deposit", "event_name=Deposit", "event_id=3", "event_name=Rebill"] {
+        let said = room.said(Door::Postback, &format!("transaction_id={{t}}&{query}"));
+        assert_eq!(said, (Code::UnknownEvent, Some(Check::EventDefined)), "{query}");
+    }
+}
+
+#[test]
+fn who_misspells_an_event_is_told_the_nearest_first() {
+    let mut room = event_room();
+    let detail = |room: &Room, query: &str| {
+        let Err(refusal) = room.judged(Door::Postback, &format!("transaction_id={{t}}&{query}")) else { panic!() };
+        (refusal.received.unwrap_or_default(), refusal.detail.unwrap())
+    };
+    let told = detail(&room, "event_name=Depozit");
+    assert_eq!(told, ("Depozit".into(), "The offer defines deposit (2), lead (1).".into()));
+    let (_, told) = detail(&room, "event_id=1&event_name=deposit");
+    assert_eq!(told, "The event 1 is lead, and deposit is 2.");
+    assert_eq!(detail(&room, "event_name=ann@shop.example").0, "");
+    room.offer().events.extend((4..9).map(|number| event(number, &format!("level {number}"))));
+    assert!(detail(&room, "event_name=x").1.ends_with(" and others."));
+    room.offer().events.clear();
+    assert_eq!(detail(&room, "event_id=2").1, "The offer defines no events.");
+}
+
+#[test]
+fn what_was_removed_from_the_offer_can_still_be_rejected() {
+    let mut room = event_room();
+    room.has(|one| one.event_number = 3);
+    for query in ["event_id=3", "event_name=Rebill"] {
+        assert_eq!(room.said(Door::Rejection, &format!("transaction_id={{t}}&reason=no&{query}")).0, Code::Rejected);
+        assert_eq!(room.said(Door::Status, &format!("transaction_id={{t}}&status=rejected&{query}")).0, Code::StatusChanged);
+    }
+    let event = &mut room.offer().events[2];
+    event.removed_at = None;
+    event.name = "deposit".into();
+    let named = room.hit(Door::Rejection, "transaction_id={t}&reason=no&event_name=lead");
+    assert_eq!(admit(&named, &room.snapshot, &room.keyring).1.unwrap().event_number(), 1);
+}
+
+#[test]
+fn an_event_has_money_of_its_own_whatever_the_publishers_rate() {
+    let mut room = event_room();
+    room.offer().rates.insert(publisher(), crate::domain::money::Price::Fixed(Micros::from_i64(9_000_000)));
+    let ten = crate::domain::money::Percent::parse("10").unwrap();
+    room.offer().events[0].payout = crate::domain::money::Price::Percent(ten);
+    room.has(|_| {}).found_first = false;
+    let money = |query: &str| room.standing(Door::Postback, &format!("transaction_id={{t}}&{query}")).money;
+    let micros = |amount: i64| Some(Micros::from_i64(amount));
+    assert_eq!((money("event_id=2").revenue, money("event_id=2").payout), (micros(5_000_000), micros(4_000_000)));
+    assert_eq!(money("event_id=1&purchase_value=50").payout, micros(5_000_000));
+    let held = room.standing(Door::Postback, "transaction_id={t}&event_id=1");
+    assert_eq!(held.pending_reason, Some(PendingReason::AmountMissing));
+}
+
+#[test]
+fn an_event_begins_rejected_only_where_every_conversion_of_its_transaction_is() {
+    let mut room = event_room();
+    let query = "transaction_id={t}&event_id=2";
+    let reject = |one: &mut Conversion| {
+        one.status = Status::Rejected;
+        one.rejected_by = Some(Party::Sender);
+    };
+    room.has(reject).found_first = false;
+    let standing = room.standing(Door::Postback, query);
+    assert_eq!((standing.status, standing.rejected_by), (Status::Rejected, Some(Party::System)));
+    assert_eq!(standing.reason.as_deref(), Some("base_rejected"));
+    assert_eq!(room.said(Door::Postback, query).1, Some(Check::NotRejected));
+    room.has(|one| one.status = Status::Pending).found_first = false;
+    assert_eq!(room.standing(Door::Postback, query).status, Status::Approved);
+    room.recorded.retain(|one| one.status == Status::Rejected);
+    room.has(|one| one.event_number = 1).found_first = false;
+    assert_eq!(room.standing(Door::Postback, query).status, Status::Rejected);
+    room.recorded.retain(|one| one.event_number > 0);
+    assert_eq!(room.said(Door::Postback, query).0, Code::NoBaseConversion);
 }

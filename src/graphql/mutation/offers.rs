@@ -3,8 +3,11 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::{
-    app::manage_offers::{
-        archive_offer, create_offer_once, set_offer_publishers, set_publisher_rate, unarchive_offer, update_offer,
+    app::{
+        manage_offers::{
+            archive_offer, create_offer_once, set_offer_publishers, set_publisher_rate, unarchive_offer, update_offer,
+        },
+        offer_events::set_offer_events,
     },
     domain::ids::{OfferId, PublisherId},
     graphql::{
@@ -14,7 +17,7 @@ use crate::{
         idempotency::once,
         types::{
             money::PriceInput,
-            offer::{Offer, OfferInput},
+            offer::{Offer, OfferEventInput, OfferInput},
             payload::OfferPayload,
             words::Role,
         },
@@ -105,6 +108,23 @@ impl OfferMutation {
         let publishers = id::all(publisher_ids);
         OfferPayload::of(
             set_offer_publishers(ctx.app()?, ctx.principal()?, (id.0, version), publishers).await,
+            |offer| Offer::from(&offer),
+        )
+    }
+
+    /// Sets which later results than the conversion an offer pays for. One that is left out is removed: nothing new is
+    /// recorded for it, and what was recorded keeps its number, name and money.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn offer_events_set(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The offer.")] id: Id<OfferId>,
+        #[graphql(desc = "Its version, as it was read.")] version: i32,
+        #[graphql(desc = "All of them, 50 at most.")] events: Vec<OfferEventInput>,
+    ) -> Result<Option<OfferPayload>> {
+        let events: Vec<_> = events.into_iter().map(OfferEventInput::read).collect();
+        OfferPayload::of(
+            set_offer_events(ctx.app()?, ctx.principal()?, (id.0, version), &events).await,
             |offer| Offer::from(&offer),
         )
     }

@@ -9,7 +9,7 @@ use super::{
     click::Click,
     input::{DateTimeRange, DecimalRange, KeyValue, StringMatch},
     money::Money,
-    offer::Offer,
+    offer::{Offer, OfferEvent},
     partner::{Advertiser, Publisher},
     receipt::{Receipt, ReceiptConnection},
     token::SecureToken,
@@ -140,6 +140,8 @@ pub struct Conversion {
 #[derive(Clone, Copy, Debug)]
 struct Keys {
     offer: OfferId,
+    /// 0 is the conversion itself.
+    event: i32,
     /// Not known where a change has just been made: then the offer tells.
     advertiser: Option<AdvertiserId>,
     publisher: PublisherId,
@@ -211,6 +213,7 @@ impl Conversion {
             recorded_at: conversion.recorded_at.into(),
             keys: Keys {
                 offer: conversion.offer,
+                event: conversion.event_number,
                 advertiser,
                 publisher: conversion.publisher,
                 token: conversion.token,
@@ -234,6 +237,15 @@ impl Conversion {
     /// What was promoted.
     async fn offer(&self, ctx: &Context<'_>) -> Result<Offer> {
         Offer::expect(ctx, self.keys.offer).await
+    }
+
+    /// The event that it is; null for the conversion itself. One that was removed from the offer keeps its name.
+    async fn event(&self, ctx: &Context<'_>) -> Result<Option<OfferEvent>> {
+        if self.keys.event == 0 {
+            return Ok(None);
+        }
+        let event = Offer::event(ctx, self.keys.offer, self.keys.event).await?;
+        event.map(Some).ok_or_else(|| error::internal("a conversion names an event that is not there"))
     }
 
     /// Who pays for it.

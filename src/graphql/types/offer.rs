@@ -13,7 +13,7 @@ use super::{
     words::{DuplicatePolicy, OfferAccess, OfferState, SortDirection, TokenState},
 };
 use crate::{
-    app::manage_offers::OfferDraft,
+    app::{manage_offers::OfferDraft, offer_events::EventDraft},
     domain::{
         ids::{AdvertiserId, OfferId},
         offer,
@@ -69,6 +69,36 @@ pub struct Offer {
     pub archived_at: Option<DateTime>,
     #[graphql(skip)]
     pub advertiser_id: AdvertiserId,
+    /// With those that were removed.
+    #[graphql(skip)]
+    pub all_events: Vec<OfferEvent>,
+}
+
+/// A later result than the conversion, such as a deposit. Its conversion comes first.
+#[derive(Clone, Debug, PartialEq, Eq, SimpleObject)]
+pub struct OfferEvent {
+    /// What senders write as event_id; it never becomes another event's.
+    pub number: i32,
+    /// What senders may write as event_name in its place.
+    pub name: String,
+    /// Paid to us.
+    pub revenue: Price,
+    /// Paid to the publisher.
+    pub payout: Price,
+    /// When it was taken off the offer: nothing new is recorded for it since.
+    pub removed_at: Option<DateTime>,
+}
+
+impl OfferEvent {
+    fn of(event: &offer::OfferEvent, offer: &offer::Offer) -> Self {
+        Self {
+            number: event.number,
+            name: event.name.clone(),
+            revenue: Price::of(event.revenue, offer.currency),
+            payout: Price::of(event.payout, offer.currency),
+            removed_at: event.removed_at.map(DateTime),
+        }
+    }
 }
 
 /// How the conversions of an offer are tracked.
@@ -126,6 +156,7 @@ impl From<&offer::Offer> for Offer {
             updated_at: offer.updated_at.into(),
             archived_at: offer.archived_at.map(DateTime),
             advertiser_id: offer.advertiser,
+            all_events: offer.events.iter().map(|event| OfferEvent::of(event, offer)).collect(),
         }
     }
 }
@@ -160,6 +191,16 @@ impl Offer {
         Ok(offers::find(ctx.database()?, id).await.map_err(failed)?.as_ref().map(Self::from))
     }
 
+    /// An event of an offer, removed or not: from memory, else from the database, where another server may have defined
+    /// it a moment ago.
+    pub async fn event(ctx: &Context<'_>, id: OfferId, number: i32) -> Result<Option<OfferEvent>> {
+        let known = |offer: &offer::Offer| offer.event(number).map(|event| OfferEvent::of(event, offer));
+        if let Some(event) = ctx.snapshot()?.offers.get(&id).and_then(known) {
+            return Ok(Some(event));
+        }
+        Ok(offers::find(ctx.database()?, id).await.map_err(failed)?.as_ref().and_then(known))
+    }
+
     /// The offer that a row names: offers are never deleted.
     pub async fn expect(ctx: &Context<'_>, id: OfferId) -> Result<Self> {
         Self::find(ctx, id).await?.ok_or_else(|| error::internal("a row names an offer that is not there"))
@@ -171,6 +212,15 @@ impl Offer {
     /// Who pays for it.
     async fn advertiser(&self, ctx: &Context<'_>) -> Result<Advertiser> {
         Advertiser::expect(ctx, self.advertiser_id).await
+    }
+
+    /// The later results that it pays for, by number.
+    async fn events(
+        &self,
+        #[graphql(desc = "Those that were removed too.", default = false)] include_removed: bool,
+    ) -> Vec<OfferEvent> {
+        let wanted = |event: &&OfferEvent| include_removed || event.removed_at.is_none();
+        self.all_events.iter().filter(wanted).cloned().collect()
     }
 
     /// Publishers' own payouts on it.
@@ -447,5 +497,26 @@ impl OfferInput {
             duplicate_policy: self.duplicate_policy.map(Into::into),
             number: self.number,
         }
+    }
+}
+
+/// One event of an offer.
+#[derive(Clone, Debug, InputObject)]
+pub struct OfferEventInput {
+    /// What senders write as event_id, from 1. The number of a removed event brings that one back.
+    number: i32,
+    /// What senders may write as event_name, exactly: 1 to 200 characters.
+    name: String,
+    /// Paid to us.
+    revenue: PriceInput,
+    /// Paid to the publisher.
+    payout: PriceInput,
+}
+
+impl OfferEventInput {
+    /// The event as its use case reads it.
+    pub fn read(self) -> EventDraft {
+        let Self { number, name, revenue, payout } = self;
+        EventDraft { number, name, revenue: revenue.draft(), payout: payout.draft() }
     }
 }

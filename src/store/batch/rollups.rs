@@ -31,13 +31,14 @@ pub(super) fn figure_rows<'a>(slot: i16, figures: &'a [(&'a Bucket, &'a Figures)
         ("approved", of.i64(|(_, f)| Some(f.approved))),
         ("pending", of.i64(|(_, f)| Some(f.pending))),
         ("rejected", of.i64(|(_, f)| Some(f.rejected))),
+        ("events", of.i64(|(_, f)| Some(f.events))),
         ("revenue_micros", of.i64(|(_, f)| Some(f.revenue.as_i64()))),
         ("payout_micros", of.i64(|(_, f)| Some(f.payout.as_i64()))),
     ];
     let tail = "ON CONFLICT (bucket_at, offer_id, publisher_id, currency, slot) DO UPDATE SET \
         clicks = rollup.clicks + excluded.clicks, conversions = rollup.conversions + excluded.conversions, \
         approved = rollup.approved + excluded.approved, pending = rollup.pending + excluded.pending, \
-        rejected = rollup.rejected + excluded.rejected, \
+        rejected = rollup.rejected + excluded.rejected, events = rollup.events + excluded.events, \
         revenue_micros = rollup.revenue_micros + excluded.revenue_micros, \
         payout_micros = rollup.payout_micros + excluded.payout_micros";
     Rows { table: "rollup", columns, tail }

@@ -18,7 +18,7 @@ use roundtrip::domain::macros::UrlTemplate;
 use roundtrip::domain::money::{Currency, Micros, Price};
 use roundtrip::domain::offer::{
     ATTRIBUTION_WINDOW_HOURS_DEFAULT, CLICKLESS_REPEAT_WINDOW_SECONDS_DEFAULT, DuplicatePolicy, Offer, OfferAccess,
-    OfferState, REPEAT_WINDOW_SECONDS_DEFAULT, Switches,
+    OfferEvent, OfferState, REPEAT_WINDOW_SECONDS_DEFAULT, Switches,
 };
 use roundtrip::domain::privacy::{PrivateAddress, PrivateEmail};
 use roundtrip::domain::publisher::{PartnerState, Publisher};
@@ -384,9 +384,21 @@ fn offer(now: Timestamp) -> Offer {
         access: OfferAccess::All,
         publishers: std::collections::HashSet::new(),
         rates: HashMap::new(),
+        events: Vec::new(),
         version: 1,
         created_at: now,
         updated_at: now,
         archived_at: None,
+    }
+}
+
+/// An event of 5 EUR from the advertiser, 4 EUR to the publisher.
+pub(crate) fn event(number: i32, name: &str) -> OfferEvent {
+    OfferEvent {
+        number,
+        name: name.into(),
+        revenue: Price::Fixed(Micros::from_i64(5_000_000)),
+        payout: Price::Fixed(Micros::from_i64(4_000_000)),
+        removed_at: None,
     }
 }

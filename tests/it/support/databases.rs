@@ -74,6 +74,30 @@ pub(crate) async fn rows(database: &Database) -> BTreeMap<&'static str, u64> {
     read.await.expect("counted")
 }
 
+/// The sums of all figures, by column.
+pub(crate) async fn rollup(database: &Database) -> BTreeMap<&'static str, i64> {
+    let read = database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            let mut sums = BTreeMap::new();
+            for row in entity::rollup::Entity::find().all(transaction).await? {
+                let columns = [
+                    ("clicks", row.clicks),
+                    ("conversions", row.conversions),
+                    ("approved", row.approved),
+                    ("pending", row.pending),
+                    ("rejected", row.rejected),
+                    ("events", row.events),
+                    ("revenue_micros", row.revenue_micros),
+                    ("payout_micros", row.payout_micros),
+                ];
+                columns.into_iter().for_each(|(name, value)| *sums.entry(name).or_default() += value);
+            }
+            Ok(sums)
+        })
+    }));
+    read.await.expect("summed")
+}
+
 /// How many conversions wait for their click.
 pub(crate) async fn waiting_for_clicks(database: &Database) -> u64 {
     let read = database.side_write(Box::new(move |transaction| {

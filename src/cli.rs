@@ -11,6 +11,7 @@
 
 mod demo;
 mod documents;
+mod import_clicks;
 mod migrate;
 mod opened;
 mod operator;
@@ -63,6 +64,8 @@ enum Command {
     Token(token::Action),
     /// Prove on live data that statuses, figures and keys agree with the history.
     Verify,
+    /// Import the clicks of another system, so that their conversions come home under its ids.
+    ImportClicks(import_clicks::Arguments),
     /// Print a new key file: the keys of one installation.
     Keys,
 }
@@ -95,6 +98,7 @@ fn run(cli: Cli) -> Result<(), CliProblem> {
         Command::Operator(action) => quietly(operator::run(&config()?, action)),
         Command::Token(action) => quietly(token::run(&config()?, action)),
         Command::Verify => quietly(verify::verify(&config()?)),
+        Command::ImportClicks(arguments) => quietly(import_clicks::run(&config()?, arguments)),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod conversion;
 pub mod conversion_change;
 pub mod conversion_extra;
 pub mod conversion_key;
+pub mod foreign_click;
 pub mod idempotency_key;
 pub mod job;
 pub mod job_error;

@@ -34,6 +34,7 @@ pub(crate) mod fixtures;
 pub mod form;
 pub mod idempotency;
 pub mod identity;
+pub mod import_clicks;
 pub mod issued_token;
 pub mod jobs;
 pub mod limits;

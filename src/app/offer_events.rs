@@ -13,7 +13,7 @@ use super::{App, Outcome, UserError, UserErrorCode};
 use crate::domain::audit::AuditChange;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{NUMBER_MAX, OfferId};
-use crate::domain::inbound::{Door, Pairs, Slot, read};
+use crate::domain::inbound::can_arrive;
 use crate::domain::offer::{Offer, OfferEvent};
 use crate::domain::operator::Principal;
 use crate::store::{audit, offers};
@@ -86,7 +86,7 @@ fn read_events(drafts: &[EventDraft]) -> Result<Vec<OfferEvent>, Vec<UserError>>
             form.refuse(UserErrorCode::TooSmall, &field("number"), "The least is 1: 0 is the conversion itself.");
         }
         let name = form.name_at(&field("name"), &draft.name);
-        if !name.is_empty() && !can_be_sent(&name) {
+        if !name.is_empty() && !can_arrive("event_name", &name, |inbound| &inbound.event_name) {
             let message = "No sender could write this name: it reads as a placeholder that was not replaced.";
             form.refuse(UserErrorCode::Invalid, &field("name"), message);
         }
@@ -109,12 +109,6 @@ fn read_events(drafts: &[EventDraft]) -> Result<Vec<OfferEvent>, Vec<UserError>>
         }));
     }
     form.finish(Some(events))
-}
-
-/// Does a postback that names this event arrive with this very name?
-fn can_be_sent(name: &str) -> bool {
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("event_name", name).finish();
-    read(Door::Postback, Pairs::from_query(query.as_bytes())).event_name == Slot::Value(name.to_owned())
 }
 
 /// Every event that the offer has or ever had, by number.

@@ -1,12 +1,14 @@
 //! What the server does by itself every hour: partitions a week ahead, and the end of what is kept for a time.
 //!
 //! Receipts live for the days of the configuration and at most one more, because days are dropped whole; parked
-//! rejections until they expire; the keys of calls a day; jobs with their errors 30 days after their end. Conversions, their history and their keys are never purged: never twice would not
+//! rejections until they expire; imported clicks for 395 days; the keys of calls a day; jobs with their errors 30 days
+//! after their end. Conversions, their history and their keys are never purged: never twice would not
 //! be for ever. A pass that fails is logged and tried again an hour later.
 
 use std::time::Duration;
 
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::foreign_click::FOREIGN_CLICK_DAYS;
 use crate::store::partitions::{self, Partitions};
 use crate::store::{Database, purge};
 use crate::telemetry::field;
@@ -30,6 +32,8 @@ pub struct Pass {
     pub parked_rejections: u64,
     pub idempotency_keys: u64,
     pub jobs: u64,
+    /// Of another system.
+    pub foreign_clicks: u64,
 }
 
 /// Passes for ever, one an hour, the first at once. The server runs it, and drops it when it ends: every step is a
@@ -56,7 +60,13 @@ pub async fn pass(database: &Database, now: Timestamp, receipt_days: u32) -> Res
     let parked_rejections = purge::purge_parked(database, now).await?;
     let idempotency_keys = purge::purge_idempotency_keys(database, now).await?;
     let jobs = purge::purge_jobs(database, now.plus_seconds(-JOB_DAYS * DAY_SECONDS)).await?;
-    Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs })
+    let foreign_clicks = purge::purge_foreign_clicks(database, oldest_foreign_click(now)).await?;
+    Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs, foreign_clicks })
+}
+
+/// Until when an imported click reaches back: no request about an older one could change anything.
+pub(super) fn oldest_foreign_click(now: Timestamp) -> Timestamp {
+    now.plus_seconds(-FOREIGN_CLICK_DAYS * DAY_SECONDS)
 }
 
 fn log(pass: &Pass) {
@@ -71,7 +81,9 @@ fn log(pass: &Pass) {
     }
     tracing::info!(
         { field::ITEMS } =
-            [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs].iter().sum::<u64>(),
+            [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs, pass.foreign_clicks]
+                .iter()
+                .sum::<u64>(),
         "retention: {} partitions made, {} dropped",
         made.len(),
         pass.dropped.len()

@@ -38,6 +38,9 @@ pub(super) enum CliProblem {
     /// `verify` found something; the report is on stdout.
     #[error("{0} things do not agree: keep the report, and stop what writes before anything is repaired")]
     Drift(u64),
+    /// `import-clicks` could not take some lines; each is on stderr.
+    #[error("{0} lines were not taken: mend them and import the file again, which adds only what is missing")]
+    BadLines(u64),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     /// Arguments that clap lets through.
@@ -62,6 +65,7 @@ impl CliProblem {
             | Self::App(_)
             | Self::Refused(_)
             | Self::Drift(_)
+            | Self::BadLines(_)
             | Self::Io { .. } => ExitCode::FAILURE,
         }
     }

@@ -1076,6 +1076,13 @@ fn problem(code: Code, parameter: Parameter, text: Option<&str>, detail: &str) -
 
 /// The beginning of a sender's text, as it may be said back; `None` where it may hold a token, an e-mail or an
 /// address.
+/// Does a postback that sends `text` as this parameter arrive with exactly that? For what people type in that senders
+/// must be able to write.
+pub fn can_arrive(name: &str, text: &str, slot: impl Fn(&Inbound) -> &Slot<String>) -> bool {
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair(name, text).finish();
+    matches!(slot(&read(Door::Postback, Pairs::from_query(query.as_bytes()))), Slot::Value(read) if read == text)
+}
+
 pub fn presentable(text: &str) -> Option<String> {
     let private = text.contains('@') || has_token_in(text) || text.parse::<IpAddr>().is_ok();
     if private { None } else { Some(first_characters(text, RECEIVED_CHARACTERS_MAX).to_owned()) }

@@ -15,6 +15,7 @@ mod crockford;
 pub mod csv_cell;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod foreign_click;
 pub mod idempotency;
 pub mod ids;
 pub mod inbound;

@@ -354,7 +354,10 @@ mod tests {
         let clickless = price(&offer, offer.prices(publisher(), None), Source::Clickless, &wire).unwrap();
         assert_eq!((clickless.money.revenue, clickless.money.payout), (Some(units(3)), Some(units(7))));
         offer.payout_ceiling = Some(units(100));
-        assert_eq!(price(&offer, offer.prices(publisher(), None), Source::Clickless, &wire).unwrap().money.payout, Some(units(2)));
+        assert_eq!(
+            price(&offer, offer.prices(publisher(), None), Source::Clickless, &wire).unwrap().money.payout,
+            Some(units(2))
+        );
         let pixel = price(&offer, offer.prices(publisher(), None), Source::ImagePixel, &wire).unwrap();
         assert_eq!((pixel.money.revenue, pixel.money.payout), (Some(units(10)), Some(units(7))));
         offer.payout = percent(10);

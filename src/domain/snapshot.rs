@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub operators: HashMap<OperatorId, OperatorAccess>,
     /// Sessions that were ended; their access tokens are refused though they have not expired.
     pub revoked_sessions: HashSet<SessionId>,
+    /// Clicks of another system were imported: only then is an id that is not ours looked up.
+    pub has_foreign_clicks: bool,
     /// The workspace's own fallback for refused clicks.
     pub fallback_url: Option<String>,
 }

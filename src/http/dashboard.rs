@@ -165,7 +165,9 @@ mod tests {
 
     #[tokio::test]
     async fn every_path_that_is_no_file_is_the_page_but_no_missing_script() {
-        for path in ["/dashboard", "/dashboard/", "/dashboard/offers/offer_42", "/dashboard/.keep", "/dashboard/theme.js.br"] {
+        for path in
+            ["/dashboard", "/dashboard/", "/dashboard/offers/offer_42", "/dashboard/.keep", "/dashboard/theme.js.br"]
+        {
             let (status, headers, body) = asked(path, &[]).await;
             assert_eq!((status, body.as_str()), (200, "<!doctype html>"), "{path}");
             assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");

@@ -27,6 +27,7 @@ use crate::telemetry::metric;
 
 mod breaker;
 mod drain;
+mod foreign;
 mod item;
 mod queue;
 mod settle;

@@ -16,6 +16,7 @@ use crate::domain::answer::{Answer, check_results};
 use crate::domain::click::Click;
 use crate::domain::clock::{Clock, Entropy, Timestamp};
 use crate::domain::conversion_key::ConversionKey;
+use crate::domain::foreign_click::Aliases;
 use crate::domain::ids::{ChangeId, ConversionId, ReceiptId, TokenId};
 use crate::domain::inbound::Door;
 use crate::domain::keyring::Keyring;
@@ -26,6 +27,7 @@ use crate::domain::transaction_id::{Kind, Minter, TransactionId};
 use crate::store::batch::{self, NewRows, Repetition};
 use crate::store::{self, Database, StoreError, Tx, WriterConnection};
 
+use super::foreign::{complete_clicks, resolve};
 use super::item::{Item, Rehearsed, Settled};
 use super::queue::Pending;
 use super::world::{Admitted, KeyState, World, receipt, refused};
@@ -158,18 +160,17 @@ async fn settle_in(
     items: &[Pending],
     how: Try,
 ) -> Result<Prepared, StoreError> {
-    let hits: Vec<Screened<'_>> = items
-        .iter()
-        .filter_map(|pending| match &pending.item {
-            Item::Hit(hit) => Some(screen(bench, hit, snapshot)),
-            Item::Click(_) | Item::Change(_) | Item::Receipt(_) => None,
-        })
-        .collect();
-    let (mut admitted, verdicts) = split(hits);
+    let hits = items.iter().filter_map(|pending| match &pending.item {
+        Item::Hit(hit) => Some(&**hit),
+        Item::Click(_) | Item::Change(_) | Item::Receipt(_) => None,
+    });
+    let aliases = resolve(tx, snapshot, &bench.keyring, hits.clone()).await?;
+    let (mut admitted, verdicts) = split(hits.map(|hit| screen(bench, hit, snapshot, &aliases)));
     let clicks = Clicks::of(items, how.repetition);
     let mut world = World::new(bench.clock.now());
     claim(tx, &mut world, &mut admitted).await?;
     gather(tx, &mut world, &mut admitted, items, &clicks, Lock::Rows).await?;
+    complete_clicks(tx, snapshot, &mut world, clicked_transactions(&admitted)).await?;
     let inserted = take_clicks(tx, &mut world, &clicks, snapshot).await?;
     world.fill_in();
     let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
@@ -203,8 +204,8 @@ enum Verdict<'a> {
     Refused(&'a Hit, Known, Refusal),
 }
 
-fn screen<'a>(bench: &Bench, hit: &'a Hit, snapshot: &'a Snapshot) -> Screened<'a> {
-    let (known, admission) = admit(hit, snapshot, &bench.keyring);
+fn screen<'a>(bench: &Bench, hit: &'a Hit, snapshot: &'a Snapshot, aliases: &Aliases) -> Screened<'a> {
+    let (known, admission) = admit(hit, snapshot, &bench.keyring, aliases);
     match admission {
         Err(refusal) => Screened::Refused(hit, known, refusal),
         Ok(admission) => {
@@ -227,10 +228,9 @@ fn mint_clickless(bench: &Bench, hit: &Hit, admission: &Admission<'_>) -> Transa
     bench.minter.mint(&bench.keyring, hit.arrival.at, Kind::Clickless, offer, publisher)
 }
 
-fn split<'a>(hits: Vec<Screened<'a>>) -> (Vec<Admitted<'a>>, Vec<Verdict<'a>>) {
+fn split<'a>(hits: impl Iterator<Item = Screened<'a>>) -> (Vec<Admitted<'a>>, Vec<Verdict<'a>>) {
     let mut admitted = Vec::new();
     let verdicts = hits
-        .into_iter()
         .map(|screened| match screened {
             Screened::Refused(hit, known, refusal) => Verdict::Refused(hit, known, refusal),
             Screened::Admitted(one) => {
@@ -380,6 +380,10 @@ fn clicked(one: &Admitted<'_>) -> Option<(TransactionId, Timestamp)> {
         Door::Postback | Door::Pixel => one.admission.transaction.as_ref().map(|(id, known)| (*id, known.minted_at)),
         Door::Click | Door::Clickless | Door::Rejection | Door::Status => None,
     }
+}
+
+fn clicked_transactions(admitted: &[Admitted<'_>]) -> impl Iterator<Item = TransactionId> {
+    admitted.iter().filter_map(clicked).map(|(id, _)| id)
 }
 
 fn transactions(admitted: &[Admitted<'_>], which: impl Fn(&Admitted<'_>) -> bool) -> Vec<TransactionId> {
@@ -566,7 +570,8 @@ pub(super) async fn rehearse(bench: &Bench, hit: &Hit) -> Result<Rehearsed, Stor
 }
 
 async fn rehearse_in(bench: &Bench, tx: &mut Tx, snapshot: &Snapshot, hit: &Hit) -> Result<Rehearsed, StoreError> {
-    let one = match screen(bench, hit, snapshot) {
+    let aliases = resolve(tx, snapshot, &bench.keyring, std::iter::once(hit)).await?;
+    let one = match screen(bench, hit, snapshot, &aliases) {
         Screened::Admitted(one) => *one,
         Screened::Refused(hit, known, refusal) => {
             let checks = check_results(hit.inbound.door, Some(refusal.check));
@@ -579,6 +584,7 @@ async fn rehearse_in(bench: &Bench, tx: &mut Tx, snapshot: &Snapshot, hit: &Hit)
     let wanted: Vec<ConversionKey> = wanted_keys(&admitted).into_keys().collect();
     look_up(tx, &mut world, &wanted, Lock::Nothing).await?;
     gather(tx, &mut world, &mut admitted, &[], &Clicks::default(), Lock::Nothing).await?;
+    complete_clicks(tx, snapshot, &mut world, clicked_transactions(&admitted)).await?;
     let one = &admitted[0];
     let judgement = world.judge(one);
     let checks = check_results(hit.inbound.door, judgement.decisive);

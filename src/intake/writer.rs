@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::answer::Answer;
 use crate::domain::code::Code;
+use crate::domain::foreign_click::Aliases;
 use crate::domain::screening::{Check, Hit, Known, admit};
 use crate::store::batch::Repetition;
 use crate::store::{Outage, StoreError, WriterConnection};
@@ -158,7 +159,7 @@ impl Writer {
         };
         tracing::error!(error = %error, receipt_id = %hit.receipt, "the database refuses an item");
         let snapshot = self.bench.snapshot.load_full();
-        let (known, _) = admit(&hit, &snapshot, &self.bench.keyring);
+        let (known, _) = admit(&hit, &snapshot, &self.bench.keyring, &Aliases::default());
         let kept = self.keep_failed(&hit, &known, pending.arrived).await;
         let answer = match kept {
             Ok(answer) => Ok(Settled::Answer(Box::new(answer))),

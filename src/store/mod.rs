@@ -18,6 +18,7 @@ mod error;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod foreign_clicks;
 pub mod idempotency;
 pub mod jobs;
 pub mod offers;

@@ -323,8 +323,7 @@ async fn whole(connection: &impl ConnectionTrait, rows: Vec<row::Model>) -> Resu
         .filter(offer_event::Column::OfferId.is_in(rows.iter().map(|row| row.id)))
         .all(connection)
         .await?;
-    let mut parts =
-        Parts { rates: group_rates(rates)?, chosen: group_chosen(chosen)?, events: group_events(events)? };
+    let mut parts = Parts { rates: group_rates(rates)?, chosen: group_chosen(chosen)?, events: group_events(events)? };
     rows.into_iter().map(|row| from_row(row, &mut parts)).collect()
 }
 

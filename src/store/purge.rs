@@ -1,9 +1,9 @@
-//! What is deleted once it is old: receipts, parked rejections, finished jobs, keys of calls. Nothing else ever is, but
-//! sessions, at a sign-in.
+//! What is deleted once it is old: receipts, parked rejections, finished jobs, keys of calls, clicks of another system.
+//! Nothing else ever is, but sessions, at a sign-in.
 //!
 //! In small batches, each a transaction of its own, so that tracking events never wait long behind one.
 
-use entity::{conversion_key, parked_rejection, receipt};
+use entity::{conversion_key, foreign_click, parked_rejection, receipt};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::domain::clock::Timestamp;
@@ -75,6 +75,20 @@ pub async fn purge_idempotency_keys(database: &Database, now: Timestamp) -> Resu
     }
 }
 
+/// Deletes imported clicks from before `before`; returns how many.
+pub async fn purge_foreign_clicks(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    loop {
+        let batch = database
+            .side_write(Box::new(move |transaction| Box::pin(purge_foreign_click_batch(transaction, before))))
+            .await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
 async fn purge_receipt_batch(transaction: &DatabaseTransaction, before: Timestamp) -> Result<u64, StoreError> {
     let ids: Vec<uuid::Uuid> = receipt::Entity::find()
         .select_only()
@@ -113,5 +127,19 @@ async fn purge_parked_batch(transaction: &DatabaseTransaction, now: Timestamp) -
     let delete = parked_rejection::Entity::delete_many()
         .filter(parked_rejection::Column::Key.is_in(keys))
         .filter(parked_rejection::Column::ExpiresAt.lt(now.as_millis()));
+    Ok(delete.exec(transaction).await?.rows_affected)
+}
+
+async fn purge_foreign_click_batch(transaction: &DatabaseTransaction, before: Timestamp) -> Result<u64, StoreError> {
+    let ids: Vec<String> = foreign_click::Entity::find()
+        .select_only()
+        .column(foreign_click::Column::ForeignId)
+        .filter(foreign_click::Column::ClickedAt.lt(before.as_millis()))
+        .order_by_asc(foreign_click::Column::ClickedAt)
+        .limit(BATCH_ROWS)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let delete = foreign_click::Entity::delete_many().filter(foreign_click::Column::ForeignId.is_in(ids));
     Ok(delete.exec(transaction).await?.rows_affected)
 }

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter a
 use super::connect::Database;
 use super::error::StoreError;
 use super::settings::{self, Setting};
-use super::{advertisers, domains, offers, operators, publishers, sessions, tokens};
+use super::{advertisers, domains, foreign_clicks, offers, operators, publishers, sessions, tokens};
 use crate::domain::ids::OperatorId;
 use crate::domain::secure_token::TokenDigest;
 use crate::domain::snapshot::Snapshot;
@@ -51,6 +51,7 @@ async fn load_in(transaction: &impl ConnectionTrait) -> Result<Snapshot, StoreEr
             .map(|row| operators::access_from_row(row).map(|access| (OperatorId::from_uuid(row.id), access)))
             .collect::<Result<_, _>>()?,
         revoked_sessions: sessions::list_revoked(transaction).await?.into_iter().collect(),
+        has_foreign_clicks: foreign_clicks::any_in(transaction).await?,
         fallback_url: settings::find_in(transaction, Setting::FallbackUrl).await?,
     })
 }

@@ -172,7 +172,8 @@ impl fmt::Display for Drift {
             Self::Status(id) => write!(f, "{id}: its status is not what its history says"),
             Self::Money(id) => write!(f, "{id}: its money is not what its history says"),
             Self::Figures { bucket, offer, publisher, currency, difference } => {
-                let Figures { clicks: _, conversions, approved, pending, rejected, events, revenue, payout } = difference;
+                let Figures { clicks: _, conversions, approved, pending, rejected, events, revenue, payout } =
+                    difference;
                 write!(
                     f,
                     "{bucket} offer_{offer} pub_{publisher} {currency}: the figures lack {conversions} conversions "

@@ -59,7 +59,9 @@ fn every_parameter_is_explained_with_its_aliases() {
 
 #[test]
 fn every_command_is_in_the_handbook() {
-    for command in ["serve", "demo", "migrate", "schema", "openapi", "operator", "token", "verify", "keys"] {
+    for command in
+        ["serve", "demo", "migrate", "schema", "openapi", "operator", "token", "verify", "import-clicks", "keys"]
+    {
         assert!(OPERATING.contains(&format!("`roundtrip {command}")), "docs/operating.md does not name {command}");
     }
 }

@@ -78,6 +78,7 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
         conversion_change,
         conversion_extra,
         conversion_key,
+        foreign_click,
         idempotency_key,
         job,
         job_error,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::admin::Admin;
 use crate::support::bench::{Bench, click, event, options};
-use crate::support::databases::{rows, rollup};
+use crate::support::databases::{rollup, rows};
 use crate::support::on_both_engines;
 use crate::support::server::TestServer;
 
@@ -297,7 +297,8 @@ async fn what_is_wrong_with_events_is_said_with_its_place() {
         ("INVALID", "events.4.name"),
     ];
     assert_eq!(faults(&set(&admin, 1, &events).await), expected.map(|(code, field)| (code, field.to_owned())));
-    let priced = json!({ "number": 1, "name": "a", "revenue": { "fixed": "x" }, "payout": { "percent": "1001" } });
+    let priced =
+        json!({ "number": 1, "name": "a", "revenue": { "fixed": "1.1234567" }, "payout": { "percent": "1001" } });
     let answer = set(&admin, 1, &[priced]).await;
     assert_eq!(
         faults(&answer),

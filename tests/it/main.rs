@@ -24,6 +24,7 @@ mod entity_matches_migration;
 mod events;
 mod every_code;
 mod faults;
+mod foreign_clicks;
 mod idempotency;
 mod jobs;
 mod late_click;

@@ -19,8 +19,8 @@ use roundtrip::domain::answer::Answer;
 use roundtrip::domain::audit::AuditEvent;
 use roundtrip::domain::clock::Clock;
 use roundtrip::domain::code::Code::{
-    self, AmbiguousTarget, Confirmed, ConversionNotFound, Duplicate, InvalidSecure, InvalidTransition, NoBaseConversion,
-    NoChange, Parked, ReasonAdded, ReasonUpdated, Recorded, StatusChanged,
+    self, AmbiguousTarget, Confirmed, ConversionNotFound, Duplicate, InvalidSecure, InvalidTransition,
+    NoBaseConversion, NoChange, Parked, ReasonAdded, ReasonUpdated, Recorded, StatusChanged,
 };
 use roundtrip::domain::conversion::Conversion;
 use roundtrip::domain::ids::{AuditEventId, ConversionId, TokenId};

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
+use crate::domain::foreign_click::Aliases;
 use crate::domain::ids::PublisherId;
 use crate::domain::inbound::{Door, Inbound, SecureSlot, Slot, WarningCode, presentable};
 use crate::domain::keyring::Keyring;
@@ -20,19 +21,28 @@ use super::{Admission, Check, Hit, Known, Refusal, warning};
 
 /// Looks at the request and the snapshot. The first failing check of the door decides.
 /// For every door but the click's, which has [`admit_click`].
-pub fn admit<'a>(hit: &'a Hit, snapshot: &'a Snapshot, keyring: &Keyring) -> (Known, Result<Admission<'a>, Refusal>) {
-    admit_read(&hit.inbound, &hit.arrival, snapshot, keyring)
+pub fn admit<'a>(
+    hit: &'a Hit,
+    snapshot: &'a Snapshot,
+    keyring: &Keyring,
+    aliases: &Aliases,
+) -> (Known, Result<Admission<'a>, Refusal>) {
+    let mut known = Known::default();
+    let (inbound, arrival) = (&hit.inbound, &hit.arrival);
+    let result = Admitting { inbound, arrival, snapshot, keyring, aliases, known: &mut known }.run();
+    (known, result)
 }
 
-/// As [`admit`], before the private forms of the request are made: a stranger's are mostly made for nothing.
+/// As [`admit`], before the private forms of the request are made: a stranger's are mostly made for nothing. Ids of
+/// another system are not known here; nobody is refused for one whose token is believed.
 pub fn admit_read<'a>(
     inbound: &'a Inbound,
     arrival: &'a Arrival,
     snapshot: &'a Snapshot,
     keyring: &Keyring,
 ) -> (Known, Result<Admission<'a>, Refusal>) {
-    let mut known = Known::default();
-    let result = Admitting { inbound, arrival, snapshot, keyring, known: &mut known }.run();
+    let (mut known, aliases) = (Known::default(), &Aliases::default());
+    let result = Admitting { inbound, arrival, snapshot, keyring, aliases, known: &mut known }.run();
     (known, result)
 }
 
@@ -46,6 +56,7 @@ struct Admitting<'a, 'k> {
     arrival: &'a Arrival,
     snapshot: &'a Snapshot,
     keyring: &'k Keyring,
+    aliases: &'k Aliases,
     known: &'k mut Known,
 }
 
@@ -131,8 +142,20 @@ impl<'a> Admitting<'a, '_> {
         })
     }
 
+    /// The click that an imported id stands for. Its row vouches for it, so a leaked sealing key does not matter.
+    fn foreign(&self) -> Option<(TransactionId, Unsealed)> {
+        let Slot::Value(text) = &self.inbound.transaction_id else { return None };
+        let id = *self.aliases.get(text)?;
+        let unsealed = id.unseal(self.keyring).ok()?;
+        Some((id, Unsealed { key_revoked: false, ..unsealed }))
+    }
+
     fn of_transaction(&mut self, token: Option<&'a SecureToken>) -> Result<Admission<'a>, Refusal> {
-        let (id, unsealed) = self.transaction()?;
+        let (id, unsealed) = match (self.transaction(), token) {
+            // Without a token the seal is the only proof.
+            (sealed, None) => sealed?,
+            (sealed, Some(_)) => sealed.or_else(|refusal| self.foreign().ok_or(refusal))?,
+        };
         self.known.transaction_id = Some(id);
         self.known.offer = Some(unsealed.offer);
         self.known.publisher = Some(unsealed.publisher);

@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Change, ChangeKind, Conversion, Effect, PendingReason, Source, Transition};
 use crate::domain::fixtures::{author, conversion, event, offer, publisher};
+use crate::domain::foreign_click::Aliases;
 use crate::domain::ids::{ChangeId, ConversionId};
 use crate::domain::inbound::{Door, Pairs, read};
 use crate::domain::keyring::{Keyring, KeyringParts, SeededEntropy};
@@ -124,7 +125,7 @@ impl Room {
 
     fn judged(&self, door: Door, query: &str) -> Result<Judgement, Refusal> {
         let hit = self.hit(door, query);
-        let (_, admission) = admit(&hit, &self.snapshot, &self.keyring);
+        let (_, admission) = admit(&hit, &self.snapshot, &self.keyring, &Aliases::default());
         let admission = admission?;
         let recorded: Vec<&Conversion> = self.recorded.iter().collect();
         let first = recorded.first().copied();
@@ -454,7 +455,9 @@ fn a_click_is_checked_in_its_own_order() {
 #[test]
 fn nothing_is_known_of_the_token_before_it_is_verified_and_everything_after() {
     let room = Room::new();
-    let known = |room: &Room, query: &str| admit(&room.hit(Door::Postback, query), &room.snapshot, &room.keyring).0;
+    let known = |room: &Room, query: &str| {
+        admit(&room.hit(Door::Postback, query), &room.snapshot, &room.keyring, &Aliases::default()).0
+    };
     assert!(known(&room, MANY).token.is_some());
     let stranger = Room { secret: Some("rt_g_nobody".into()), ..Room::new() };
     assert_eq!(known(&stranger, "transaction_id={t}"), Known::default());
@@ -822,7 +825,7 @@ fn an_event_is_meant_by_its_number_its_exact_name_or_both_if_they_agree() {
     room.has(|_| {}).found_first = false;
     for query in ["event_id=2", "event_name=deposit", "event_id=2&event_name=deposit", "event_name=%20deposit%20"] {
         let hit = room.hit(Door::Postback, &format!("transaction_id={{t}}&{query}"));
-        let (_, admission) = admit(&hit, &room.snapshot, &room.keyring);
+        let (_, admission) = admit(&hit, &room.snapshot, &room.keyring, &Aliases::default());
         assert_eq!(admission.unwrap().event_number(), 2, "{query}");
         assert_eq!(room.said(Door::Postback, &format!("transaction_id={{t}}&{query}")).0, Code::Recorded);
     }
@@ -856,13 +859,16 @@ fn what_was_removed_from_the_offer_can_still_be_rejected() {
     room.has(|one| one.event_number = 3);
     for query in ["event_id=3", "event_name=Rebill"] {
         assert_eq!(room.said(Door::Rejection, &format!("transaction_id={{t}}&reason=no&{query}")).0, Code::Rejected);
-        assert_eq!(room.said(Door::Status, &format!("transaction_id={{t}}&status=rejected&{query}")).0, Code::StatusChanged);
+        assert_eq!(
+            room.said(Door::Status, &format!("transaction_id={{t}}&status=rejected&{query}")).0,
+            Code::StatusChanged
+        );
     }
     let event = &mut room.offer().events[2];
     event.removed_at = None;
     event.name = "deposit".into();
     let named = room.hit(Door::Rejection, "transaction_id={t}&reason=no&event_name=lead");
-    assert_eq!(admit(&named, &room.snapshot, &room.keyring).1.unwrap().event_number(), 1);
+    assert_eq!(admit(&named, &room.snapshot, &room.keyring, &Aliases::default()).1.unwrap().event_number(), 1);
 }
 
 #[test]

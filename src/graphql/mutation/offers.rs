@@ -123,9 +123,8 @@ impl OfferMutation {
         #[graphql(desc = "All of them, 50 at most.")] events: Vec<OfferEventInput>,
     ) -> Result<Option<OfferPayload>> {
         let events: Vec<_> = events.into_iter().map(OfferEventInput::read).collect();
-        OfferPayload::of(
-            set_offer_events(ctx.app()?, ctx.principal()?, (id.0, version), &events).await,
-            |offer| Offer::from(&offer),
-        )
+        OfferPayload::of(set_offer_events(ctx.app()?, ctx.principal()?, (id.0, version), &events).await, |offer| {
+            Offer::from(&offer)
+        })
     }
 }

@@ -33,6 +33,7 @@ use crate::{
     store::{
         conversions::{self, ConversionListed, ConversionQuery, ListRefused, Oldest},
         filter::AddressMatch,
+        foreign_clicks,
     },
 };
 
@@ -556,7 +557,7 @@ fn refused(fault: ListRefused) -> async_graphql::Error {
 pub enum ConversionLookup {
     /// Its own id.
     Id(Id<ConversionId>),
-    /// Its transaction; refused where that has several conversions.
+    /// Its transaction, or the id of another system that was imported for it; refused where that has several conversions.
     TransactionId(String),
     /// The publisher's own click id; refused where that has several conversions.
     ExternalTransactionId(String),
@@ -568,9 +569,9 @@ impl ConversionLookup {
         let database = ctx.database()?;
         let mut found = match self {
             Self::Id(id) => return Ok(conversions::find(database, id.0).await.map_err(failed)?.map(Into::into)),
-            Self::TransactionId(text) => match TransactionId::parse(&text) {
-                Ok(transaction) => conversions::find_by_transaction(database, &transaction).await.map_err(failed)?,
-                Err(_) => return Ok(None),
+            Self::TransactionId(text) => match transaction(ctx, &text).await? {
+                Some(transaction) => conversions::find_by_transaction(database, &transaction).await.map_err(failed)?,
+                None => return Ok(None),
             },
             Self::ExternalTransactionId(text) => {
                 conversions::find_by_external(database, &text).await.map_err(failed)?
@@ -582,6 +583,17 @@ impl ConversionLookup {
         }
         Ok(found.pop().map(Into::into))
     }
+}
+
+/// The transaction of an id of ours, or of another system's that was imported.
+async fn transaction(ctx: &Context<'_>, text: &str) -> Result<Option<TransactionId>> {
+    let ours = TransactionId::parse(text).ok();
+    let keyring = &ctx.app()?.keyring;
+    let sealed = ours.is_some_and(|id| id.unseal(keyring).is_ok());
+    if sealed || !ctx.snapshot()?.has_foreign_clicks {
+        return Ok(ours);
+    }
+    Ok(foreign_clicks::find_alias(ctx.database()?, text).await.map_err(failed)?.or(ours))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod audit;
 mod clicks;
 mod columns;
 mod conversions;
+mod foreign_clicks;
 mod keys;
 mod receipts;
 mod rollups;
@@ -18,6 +19,7 @@ pub use conversions::{
     Extra, ParkedRejection, awaiting_click, conversions_by_ids, conversions_by_transactions, delete_parked, has_change,
     parked_by_keys, update_conversions, upsert_parked,
 };
+pub use foreign_clicks::{find_aliases, find_foreign_clicks};
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::existing_receipts;
 pub use rollups::Bucket;

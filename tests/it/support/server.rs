@@ -210,17 +210,7 @@ impl TestServer {
 
     /// Changes the control data in memory.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
-        let old = self.app.snapshot.load_full();
-        let mut new = Snapshot {
-            version: old.version,
-            offers: old.offers.clone(),
-            publishers: old.publishers.clone(),
-            advertisers: old.advertisers.clone(),
-            tokens: old.tokens.clone(),
-            domains: old.domains.clone(),
-            fallback_url: old.fallback_url.clone(),
-            ..Snapshot::default()
-        };
+        let mut new = Snapshot::clone(&self.app.snapshot.load());
         change(&mut new);
         self.app.snapshot.store(Arc::new(new));
     }

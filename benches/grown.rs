@@ -219,6 +219,9 @@ impl Form {
                 // A disk that stalls for seconds, as disks of shared machines do, costs its round and not the hour.
                 let flood = self.flood(subject, kind, CONNECTIONS)?;
                 figures.add(&kind.name(self.engine, which), flood.rate.per_second);
+                if let Some(cost) = &flood.cost {
+                    figures.add_found("P11", &kind.name(self.engine, which), cost.said(flood.rate.right));
+                }
                 if flood.rate.busy > 0 {
                     let what = kind.name(self.engine, which);
                     figures.add_found("P11", &what, format!("{} asked to come again in a round", flood.rate.busy));
@@ -294,13 +297,35 @@ impl Form {
 
     fn flood(&self, subject: &Subject, kind: Kind, connections: usize) -> Outcome<Flood> {
         let mut resident = Ok(0);
+        let mut cost = None;
         let rates = self.counted(subject, &[kind], || {
             let look = || resident = subject.process().and_then(|process| process.memory("VmRSS"));
             let target = target(subject, kind);
-            Ok(vec![closed_while(&target, connections, self.pace.run, Busy::Counts, look)?])
+            let before = self.spent(subject)?;
+            let rate = closed_while(&target, connections, self.pace.run, Busy::Counts, look)?;
+            cost = before.zip(self.spent(subject)?).map(|(before, after)| after.since(&before));
+            Ok(vec![rate])
         })?;
         let rate = rates.into_iter().next().ok_or("a flood has one rate")?;
-        Ok(Flood { rate, resident: resident? })
+        Ok(Flood { rate, resident: resident?, cost })
+    }
+
+    /// What PostgreSQL has written and read until now; it tells a second late, which is little of a run. SQLite does
+    /// not say.
+    fn spent(&self, subject: &Subject) -> Outcome<Option<Cost>> {
+        if self.engine == Engine::Sqlite {
+            return Ok(None);
+        }
+        let questions = [
+            "SELECT CAST(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS BIGINT)",
+            "SELECT wal_fpi FROM pg_stat_wal",
+            "SELECT blks_read FROM pg_stat_database WHERE datname = current_database()",
+        ];
+        let spent = self.runtime.block_on(subject.count(&questions))?;
+        let [log_bytes, page_images, pages_read] = spent[..] else {
+            return Err("three questions, three answers".into());
+        };
+        Ok(Some(Cost { log_bytes, page_images, pages_read }))
     }
 
     /// A run, with the recent rows counted before and after it, and one rate for each kind.
@@ -354,6 +379,37 @@ struct Flood {
     rate: Rate,
     /// KiB, in the middle of it.
     resident: u64,
+    /// Of PostgreSQL.
+    cost: Option<Cost>,
+}
+
+/// What a run, or a cluster until now, has cost PostgreSQL.
+struct Cost {
+    log_bytes: u64,
+    /// Whole pages in the log: each that is changed first after a checkpoint.
+    page_images: u64,
+    /// That were not in its shared buffers.
+    pages_read: u64,
+}
+
+impl Cost {
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            log_bytes: self.log_bytes.saturating_sub(before.log_bytes),
+            page_images: self.page_images.saturating_sub(before.page_images),
+            pages_read: self.pages_read.saturating_sub(before.pages_read),
+        }
+    }
+
+    fn said(&self, requests: u64) -> String {
+        let each = |count: u64| decimal(count * 1000 / requests.max(1));
+        let bytes = self.log_bytes / requests.max(1);
+        format!(
+            "a request: {bytes} bytes of log, {} page images, {} pages read",
+            each(self.page_images),
+            each(self.pages_read)
+        )
+    }
 }
 
 fn target(subject: &Subject, kind: Kind) -> Target {

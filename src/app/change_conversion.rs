@@ -1,19 +1,20 @@
-//! What an operator does to one conversion: reject it, reinstate it, give it a status.
+//! What an operator does to one conversion: reject it, reinstate it, give it a status, put its amounts right, note
+//! something. To many at once: `change_conversions.rs`.
 //!
 //! It goes through intake, as an advertiser's `/reject` does: there it waits its turn among the tracking events, is
 //! judged by the same transition table, and commits in one transaction with its history, its figures and its audit
 //! entry. Nothing here reads a conversion in order to decide about it: between the read and the write it could move.
 //! The one exception looks for the status before the last rejection, which is history and does not change.
 
+use super::form::{Form, conflict};
 use super::{App, AppError, Outcome, UserError, UserErrorCode};
 use crate::domain::audit::{AuditEvent, actor};
-use crate::domain::conversion::{Change, Conversion};
+use crate::domain::conversion::{Amounts, Change, Conversion};
 use crate::domain::ids::ConversionId;
 use crate::domain::operator::Principal;
 use crate::domain::status::Status;
-use crate::intake::{ChangeOutcome, OperatorChange, Unsettled};
-use crate::store::conversions::{self, Oldest};
-use crate::store::page::{PAGE_SIZE_MAX, PageRequest};
+use crate::intake::{ChangeOutcome, ChangesOutcome, ErrorPolicy, OperatorChange, OperatorChanges, Unsettled, Wish};
+use crate::store::conversions;
 
 /// Longest reason of a rejection, in characters: that of the wire.
 pub const REASON_CHARACTERS_MAX: usize = 500;
@@ -42,8 +43,8 @@ pub async fn reject_conversion(
     let read = (text("reason", reason, REASON_CHARACTERS_MAX), optional_note(note));
     match read {
         (Ok(reason), Ok(note)) => {
-            let wish = Wish { to: Status::Rejected, reason: Some(reason), note };
-            change(app, principal, id, "conversion.reject", wish).await
+            let wish = Wish::Move { to: Status::Rejected, reason: Some(reason) };
+            change(app, principal, id, "conversion.reject", Asked { wish, note }).await
         }
         (reason, note) => Ok(Err(reason.err().into_iter().chain(note.err()).collect())),
     }
@@ -71,7 +72,8 @@ pub async fn reinstate_conversion(
         },
         false => Status::Approved,
     };
-    change(app, principal, id, "conversion.reinstate", Wish { to, reason: None, note }).await
+    let wish = Wish::Move { to, reason: None };
+    change(app, principal, id, "conversion.reinstate", Asked { wish, note }).await
 }
 
 /// Gives a conversion any status that an operator may give it. To Rejected, the note is the reason.
@@ -93,61 +95,128 @@ pub async fn set_conversion_status(
         Ok(note) => note,
         Err(fault) => return Ok(Err(vec![fault])),
     };
-    let wish = match to {
-        Status::Rejected => Wish { to, reason: Some(note), note: None },
-        Status::Approved | Status::Pending => Wish { to, reason: None, note: Some(note) },
+    let asked = match to {
+        Status::Rejected => Asked { wish: Wish::Move { to, reason: Some(note) }, note: None },
+        Status::Approved | Status::Pending => Asked { wish: Wish::Move { to, reason: None }, note: Some(note) },
     };
-    change(app, principal, id, "conversion.set_status", wish).await
+    change(app, principal, id, "conversion.set_status", asked).await
 }
 
-struct Wish {
-    to: Status,
-    reason: Option<String>,
-    note: Option<String>,
+/// Puts amounts right; those that are none stay as they are. In the currency that the conversion has.
+///
+/// # Errors
+/// `Required` (an amount, note), `Invalid`, `TooLarge` (amounts), `TooLong` (note), `ConflictVersion`, `NotFound`.
+pub async fn amend_conversion(
+    app: &App,
+    principal: &Principal,
+    (id, version): (ConversionId, i32),
+    draft: &AmountsDraft,
+) -> Outcome<Changed> {
+    let (amounts, note) = match read_amounts(draft) {
+        Ok(read) => read,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let asked = Asked { wish: Wish::Amend { version, amounts }, note: Some(note) };
+    change(app, principal, id, "conversion.amend", asked).await
 }
 
-async fn change(app: &App, principal: &Principal, id: ConversionId, action: &str, wish: Wish) -> Outcome<Changed> {
+/// Notes something in a conversion's history, for people in the network only.
+///
+/// # Errors
+/// `Required` and `TooLong` (note), `NotFound`.
+pub async fn add_note(app: &App, principal: &Principal, id: ConversionId, note: &str) -> Outcome<Changed> {
+    match text("note", note, NOTE_CHARACTERS_MAX) {
+        Ok(note) => change(app, principal, id, "conversion.note", Asked { wish: Wish::Note, note: Some(note) }).await,
+        Err(fault) => Ok(Err(vec![fault])),
+    }
+}
+
+/// Amounts as they were typed, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AmountsDraft {
+    pub revenue: Option<String>,
+    pub payout: Option<String>,
+    pub purchase_value: Option<String>,
+    pub note: String,
+}
+
+fn read_amounts(draft: &AmountsDraft) -> Result<(Amounts, String), Vec<UserError>> {
+    let mut form = Form::new(Some("input"));
+    let mut read = |name, typed: &Option<String>| typed.as_deref().and_then(|typed| form.amount(&[name], typed));
+    let amounts = Amounts {
+        revenue: read("revenue", &draft.revenue),
+        payout: read("payout", &draft.payout),
+        purchase_value: read("purchaseValue", &draft.purchase_value),
+    };
+    if [&draft.revenue, &draft.payout, &draft.purchase_value].iter().all(|typed| typed.is_none()) {
+        form.refuse(UserErrorCode::Required, &["revenue"], "Give at least one amount.");
+    }
+    let note = text("note", &draft.note, NOTE_CHARACTERS_MAX);
+    match (form.finish(Some(amounts)), note) {
+        (Ok(amounts), Ok(note)) => Ok((amounts, note)),
+        (amounts, note) => {
+            let note = note.err().map(|fault| UserError { field: vec!["input".into(), "note".into()], ..fault });
+            Err(amounts.err().into_iter().flatten().chain(note).collect())
+        }
+    }
+}
+
+/// What is asked for, read.
+pub(super) struct Asked {
+    pub(super) wish: Wish,
+    pub(super) note: Option<String>,
+}
+
+async fn change(app: &App, principal: &Principal, id: ConversionId, action: &str, asked: Asked) -> Outcome<Changed> {
     let label = id.to_string();
     let audit = AuditEvent::new(principal, action, (&id, &label), Vec::new(), (&*app.clock, &*app.entropy));
-    let change = OperatorChange {
-        conversion: id,
-        to: wish.to,
-        reason: wish.reason,
-        note: wish.note,
-        actor: actor(principal),
-        audit,
-    };
-    match app.intake.settle_change(change).await.map_err(unsettled)? {
-        ChangeOutcome::Changed(conversion, change) => {
-            Ok(Ok(Changed { conversion: *conversion, change: Some(*change) }))
+    let wanted = wanted(&asked.wish);
+    let change = OperatorChange { conversion: id, wish: asked.wish, note: asked.note, actor: actor(principal), audit };
+    let one = OperatorChanges { changes: vec![change], policy: ErrorPolicy::SkipFailed, once: None };
+    match app.intake.settle_changes(one).await.map_err(unsettled)? {
+        ChangesOutcome::Done(mut outcomes) => Ok(changed(outcomes.pop().unwrap_or(ChangeOutcome::NotFound), wanted)),
+        ChangesOutcome::Refused(_) | ChangesOutcome::Repeated(_) | ChangesOutcome::OtherArguments => {
+            Err(AppError::Internal("a change without a key, alone, was taken for another".to_owned()))
         }
-        ChangeOutcome::NoChange(conversion) => Ok(Ok(Changed { conversion: *conversion, change: None })),
-        ChangeOutcome::Forbidden(conversion) => Ok(Err(vec![forbidden(&conversion, wish.to)])),
-        ChangeOutcome::NotFound => Ok(Err(vec![not_found()])),
+    }
+}
+
+/// The status that a wish is about.
+pub(super) fn wanted(wish: &Wish) -> Option<Status> {
+    match wish {
+        Wish::Move { to, .. } => Some(*to),
+        Wish::Amend { .. } | Wish::Note => None,
+    }
+}
+
+fn changed(outcome: ChangeOutcome, wanted: Option<Status>) -> Result<Changed, Vec<UserError>> {
+    match outcome {
+        ChangeOutcome::Changed(conversion, change) => Ok(Changed { conversion: *conversion, change: Some(*change) }),
+        ChangeOutcome::NoChange(conversion) => Ok(Changed { conversion: *conversion, change: None }),
+        ChangeOutcome::Forbidden(conversion) => Err(vec![forbidden(&conversion, wanted)]),
+        ChangeOutcome::Stale(conversion) => Err(vec![conflict(conversion.version)]),
+        ChangeOutcome::NotFound => Err(vec![not_found()]),
     }
 }
 
 /// The status that the last rejection took away.
 async fn status_before_rejection(app: &App, id: ConversionId) -> Outcome1<Status> {
-    let newest = PageRequest::parse(Oldest, None, None, Some(PAGE_SIZE_MAX), None);
-    let newest = newest.map_err(|refused| AppError::Internal(refused.to_string()))?;
-    let history = conversions::changes(&app.database, id, &newest).await?.into_values();
-    if history.is_empty() {
-        return Ok(Err(not_found()));
+    if let Some(before) = conversions::statuses_before_rejection(&app.database, &[id]).await?.remove(&id) {
+        return Ok(Ok(before));
     }
-    let is_rejected = history.last().is_some_and(|change| change.to == Status::Rejected);
-    let rejection = history.iter().rev().find(|change| change.from != Some(Status::Rejected));
-    let before = rejection.filter(|_| is_rejected).and_then(|rejection| rejection.from);
-    Ok(before.ok_or_else(|| {
-        UserError::new(UserErrorCode::InvalidTransition, &["restorePrevious"], "There is no rejection to be undone.")
-            .with_hint("Without restorePrevious it becomes Approved.")
-    }))
+    let is_there = conversions::find(&app.database, id).await?.is_some();
+    Ok(Err(if is_there { no_rejection() } else { not_found() }))
+}
+
+pub(super) fn no_rejection() -> UserError {
+    UserError::new(UserErrorCode::InvalidTransition, &["restorePrevious"], "There is no rejection to be undone.")
+        .with_hint("Without restorePrevious it becomes Approved.")
 }
 
 /// As [`Outcome`], with one fault at most.
 type Outcome1<T> = Result<Result<T, UserError>, AppError>;
 
-fn unsettled(unsettled: Unsettled) -> AppError {
+pub(super) fn unsettled(unsettled: Unsettled) -> AppError {
     match unsettled {
         Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Spooled => AppError::Busy,
         // The writer has logged why.
@@ -155,22 +224,23 @@ fn unsettled(unsettled: Unsettled) -> AppError {
     }
 }
 
-fn forbidden(conversion: &Conversion, to: Status) -> UserError {
-    let message = format!("It is {} and cannot become {}.", conversion.status.as_str(), to.as_str());
+pub(super) fn forbidden(conversion: &Conversion, to: Option<Status>) -> UserError {
+    let to = to.map_or("that", Status::as_str);
+    let message = format!("It is {} and cannot become {to}.", conversion.status.as_str());
     UserError::new(UserErrorCode::InvalidTransition, &["status"], message)
 }
 
-fn not_found() -> UserError {
+pub(super) fn not_found() -> UserError {
     UserError::new(UserErrorCode::NotFound, &["id"], "There is no such conversion.")
 }
 
-fn optional_note(note: Option<&str>) -> Result<Option<String>, UserError> {
+pub(super) fn optional_note(note: Option<&str>) -> Result<Option<String>, UserError> {
     let note = note.map(str::trim).filter(|note| !note.is_empty());
     note.map(|note| text("note", note, NOTE_CHARACTERS_MAX)).transpose()
 }
 
 /// A text that has to be there, trimmed. A NUL would be refused by one of the engines only.
-fn text(field: &'static str, text: &str, characters_max: usize) -> Result<String, UserError> {
+pub(super) fn text(field: &'static str, text: &str, characters_max: usize) -> Result<String, UserError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(UserError::new(UserErrorCode::Required, &[field], format!("A {field} is needed.")));

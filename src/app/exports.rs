@@ -80,6 +80,7 @@ pub fn is_downloadable(job: &Job, now: Timestamp) -> bool {
 fn is_export(kind: JobKind) -> bool {
     match kind {
         JobKind::ConversionsExport | JobKind::ReceiptsExport => true,
+        JobKind::ConversionsReject | JobKind::ConversionsReinstate | JobKind::PersonErase => false,
     }
 }
 
@@ -117,6 +118,9 @@ fn rows_of(job: &Job) -> Result<Rows, StepFailed> {
         JobKind::ReceiptsExport => {
             let input = export_receipts::read(job)?;
             Rows::Receipts { filter: Box::new(input.filter), columns: RECEIPT_COLUMNS.iter().collect() }
+        }
+        JobKind::ConversionsReject | JobKind::ConversionsReinstate | JobKind::PersonErase => {
+            return Err(StepFailed::Impossible("It is no export.".to_owned()));
         }
     })
 }
@@ -316,7 +320,7 @@ static RECEIPT_COLUMNS: &[Column<Receipt>] = columns! {
     host: |receipt| CsvCell::Text(receipt.host.clone()),
     path: |receipt| CsvCell::Text(receipt.path.clone()),
     params: |receipt| CsvCell::Text(receipt.params.clone()),
-    remote_ip: |receipt| CsvCell::Text(receipt.address.network.clone()),
+    remote_ip: |receipt| CsvCell::ours(receipt.address.as_ref().map(|address| &address.network)),
     user_agent: |receipt| text(&receipt.user_agent),
     latency_us: |receipt| ours(receipt.latency_us),
     is_test: |receipt| ours(receipt.is_test),

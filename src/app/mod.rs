@@ -21,6 +21,7 @@ use crate::store::Database;
 pub mod access_token;
 pub mod authenticate;
 pub mod change_conversion;
+pub mod change_conversions;
 pub mod create_token;
 pub mod deactivate_operator;
 pub mod demo;

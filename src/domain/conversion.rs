@@ -42,6 +42,8 @@ words!(
         Reinstated = "reinstated",
         /// Money changed, the status did not.
         Amended = "amended",
+        /// Somebody said something about it, and nothing else changed.
+        NoteAdded = "note_added",
     }
 );
 
@@ -155,6 +157,14 @@ pub struct Transition {
     pub money: Option<(Money, Reported)>,
 }
 
+/// Amounts that somebody puts right; those that are none stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    pub revenue: Option<Micros>,
+    pub payout: Option<Micros>,
+    pub purchase_value: Option<Micros>,
+}
+
 /// What a transition touches beside money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -162,7 +172,8 @@ pub enum Effect {
     Standing,
     /// Somebody else holds it rejected: the reason is kept beside theirs.
     ReasonBeside,
-    /// Neither: whoever holds it goes on holding it, for the same reason.
+    /// Neither: whoever holds it goes on holding it, for the same reason. Where there is no money either, all that
+    /// is new is what the author noted.
     MoneyOnly,
 }
 
@@ -181,6 +192,18 @@ pub struct Figures {
     pub revenue: Micros,
     /// Of approved conversions and events.
     pub payout: Micros,
+}
+
+impl Money {
+    /// With the amounts that are given.
+    pub fn amended(self, amounts: Amounts) -> Self {
+        Self {
+            revenue: amounts.revenue.or(self.revenue),
+            payout: amounts.payout.or(self.payout),
+            purchase_value: amounts.purchase_value.or(self.purchase_value),
+            ..self
+        }
+    }
 }
 
 impl Conversion {
@@ -290,15 +313,26 @@ impl Conversion {
 
     /// What it adds to its bucket; nothing for a test.
     pub fn figures(&self) -> Figures {
+        self.figures_at(self.status, self.money.revenue, self.money.payout)
+    }
+
+    /// What it added before its newest change.
+    pub fn figures_before(&self, newest: &Change) -> Figures {
+        newest
+            .from
+            .map_or_else(Figures::default, |from| self.figures_at(from, newest.revenue_before, newest.payout_before))
+    }
+
+    fn figures_at(&self, status: Status, revenue: Option<Micros>, payout: Option<Micros>) -> Figures {
         if self.is_test {
             return Figures::default();
         }
-        let counted = if self.event_number > 0 { Figures::EVENT } else { Figures::conversion(self.status) };
-        match self.status {
+        let counted = if self.event_number > 0 { Figures::EVENT } else { Figures::conversion(status) };
+        match status {
             Status::Pending | Status::Rejected => counted,
             Status::Approved => Figures {
-                revenue: self.money.revenue.unwrap_or_default(),
-                payout: self.money.payout.unwrap_or_default(),
+                revenue: revenue.unwrap_or_default(),
+                payout: payout.unwrap_or_default(),
                 ..counted
             },
         }

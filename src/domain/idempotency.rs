@@ -12,7 +12,7 @@ pub const KEY_CHARACTERS_MAX: usize = 64;
 pub const KEPT_SECONDS: i64 = 24 * 3600;
 
 /// One call under a key of its caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotentCall {
     /// The opaque id of whoever calls.
     pub principal: String,

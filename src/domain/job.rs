@@ -21,6 +21,12 @@ words!(
         ConversionsExport = "conversions.export",
         /// Counts the receipts of a filter, for a download.
         ReceiptsExport = "receipts.export",
+        /// Rejects the conversions of a filter.
+        ConversionsReject = "conversions.reject",
+        /// Reinstates the conversions of a filter.
+        ConversionsReinstate = "conversions.reinstate",
+        /// Empties what is personal in everything that is stored of somebody.
+        PersonErase = "person.erase",
     }
 );
 words!(
@@ -43,14 +49,20 @@ impl JobKind {
     /// The least role that may start one, and stop it.
     pub const fn least_role(self) -> Role {
         match self {
-            Self::ConversionsExport | Self::ReceiptsExport => Role::Manager,
+            Self::ConversionsExport | Self::ReceiptsExport | Self::ConversionsReject | Self::ConversionsReinstate => {
+                Role::Manager
+            }
+            Self::PersonErase => Role::Admin,
         }
     }
 
     /// Does what it is asked for name a person? Then that is emptied when it ends.
     pub const fn is_personal(self) -> bool {
         match self {
-            Self::ConversionsExport | Self::ReceiptsExport => false,
+            Self::ConversionsExport | Self::ReceiptsExport | Self::ConversionsReject | Self::ConversionsReinstate => {
+                false
+            }
+            Self::PersonErase => true,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod macros;
 pub mod money;
 pub mod offer;
 pub mod operator;
+pub mod person;
 pub mod pricing;
 pub mod privacy;
 pub mod publisher;

@@ -62,7 +62,8 @@ pub struct Receipt {
     pub path: String,
     /// Form-encoded, normalised, in private forms.
     pub params: String,
-    pub address: PrivateAddress,
+    /// None once the person was erased.
+    pub address: Option<PrivateAddress>,
     pub user_agent: Option<String>,
     pub latency_us: i64,
     pub is_test: bool,
@@ -97,7 +98,7 @@ impl Receipt {
             host,
             path,
             params: hit.params.clone(),
-            address: hit.address.clone(),
+            address: Some(hit.address.clone()),
             user_agent,
             latency_us,
             is_test: known.is_test,

@@ -89,7 +89,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// A whole number that a double holds exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SafeInt(pub i64);
 
 /// The largest whole number that every JSON reader holds exactly: 2^53 - 1.

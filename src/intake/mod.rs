@@ -35,7 +35,10 @@ mod spool;
 mod world;
 mod writer;
 
-pub use item::{ChangeOutcome, OperatorChange, Rehearsed, Unsettled};
+pub use item::{
+    ChangeOutcome, ChangesOutcome, ErrorPolicy, KeyedCall, OperatorChange, OperatorChanges, Rehearsed, Unsettled, Wish,
+    effects,
+};
 pub use queue::QueueLimits;
 pub use spool::{NotKept, Spool, SpoolOptions, SpoolState, SpoolTask, Spooled, Waiting};
 
@@ -156,12 +159,12 @@ impl Intake {
         self.send(Class::Clicks, Item::Click(Arc::new(click)), Origin::Kept).await.map(|_| ())
     }
 
-    /// An operator's change of a conversion, with its audit entry.
+    /// An operator's changes of conversions, each with its audit entry, all in one transaction.
     ///
     /// # Errors
     /// As for [`Intake::settle`].
-    pub async fn settle_change(&self, change: OperatorChange) -> Result<ChangeOutcome, Unsettled> {
-        match self.send(Class::Conversions, Item::Change(Box::new(change)), Origin::Door).await? {
+    pub async fn settle_changes(&self, changes: OperatorChanges) -> Result<ChangesOutcome, Unsettled> {
+        match self.send(Class::Conversions, Item::Changes(Box::new(changes)), Origin::Door).await? {
             Settled::Changed(outcome) => Ok(outcome),
             Settled::Answer(_) | Settled::Stored => Err(Unsettled::Internal),
         }

@@ -28,7 +28,7 @@ use crate::store::batch::{self, NewRows, Repetition};
 use crate::store::{self, Database, StoreError, Tx, WriterConnection};
 
 use super::foreign::{complete_clicks, resolve};
-use super::item::{Item, Rehearsed, Settled};
+use super::item::{Item, OperatorChanges, Rehearsed, Settled};
 use super::queue::Pending;
 use super::world::{Admitted, KeyState, World, receipt, refused};
 
@@ -162,7 +162,7 @@ async fn settle_in(
 ) -> Result<Prepared, StoreError> {
     let hits = items.iter().filter_map(|pending| match &pending.item {
         Item::Hit(hit) => Some(&**hit),
-        Item::Click(_) | Item::Change(_) | Item::Receipt(_) => None,
+        Item::Click(_) | Item::Changes(_) | Item::Receipt(_) => None,
     });
     let aliases = resolve(tx, snapshot, &bench.keyring, hits.clone()).await?;
     let (mut admitted, verdicts) = split(hits.map(|hit| screen(bench, hit, snapshot, &aliases)));
@@ -260,7 +260,7 @@ impl<'a> Clicks<'a> {
                     clicks.fresh.push(click);
                 }
                 Item::Click(click) => clicks.others.push(click),
-                Item::Hit(_) | Item::Change(_) | Item::Receipt(_) => {}
+                Item::Hit(_) | Item::Changes(_) | Item::Receipt(_) => {}
             }
         }
         clicks.fresh.sort_by_key(|click| click.transaction_id);
@@ -354,10 +354,13 @@ async fn gather(
         KeyState::Owned(id) => Some(*id),
         KeyState::Free | KeyState::Parked => None,
     }));
-    ids.extend(items.iter().filter_map(|pending| match &pending.item {
-        Item::Change(change) => Some(change.conversion),
-        Item::Hit(_) | Item::Click(_) | Item::Receipt(_) => None,
-    }));
+    for changes in operators(items) {
+        ids.extend(changes.changes.iter().map(|change| change.conversion));
+        if let Some(once) = &changes.once {
+            let earlier = batch::find_call(tx, &once.call, world.now()).await?;
+            world.calls.insert(once.call.clone(), earlier);
+        }
+    }
     load_conversions(tx, world, ids, lock).await?;
     resolve_repeats(tx, world, admitted, lock).await?;
     let parked: Vec<ConversionKey> =
@@ -372,6 +375,14 @@ async fn gather(
         .collect();
     world.clicks = batch::find_clicks(tx, &fresh.into_iter().collect::<Vec<_>>()).await?;
     Ok(())
+}
+
+/// What operators ask for in this batch.
+fn operators(items: &[Pending]) -> impl Iterator<Item = &OperatorChanges> {
+    items.iter().filter_map(|pending| match &pending.item {
+        Item::Changes(changes) => Some(&**changes),
+        Item::Hit(_) | Item::Click(_) | Item::Receipt(_) => None,
+    })
 }
 
 /// The click that a request speaks of, and when it was.
@@ -496,7 +507,7 @@ fn judge_all(
                 world.writes.receipts.push((**receipt).clone());
                 Settled::Stored
             }
-            Item::Change(change) => Settled::Changed(world.operate(change, &mint)),
+            Item::Changes(changes) => Settled::Changed(world.operate_all(changes, &mint)),
             Item::Hit(_) => match verdicts.next() {
                 Some(Verdict::Judge(index)) => {
                     let one = &admitted[*index];
@@ -553,6 +564,7 @@ async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, ho
         receipts: &world.writes.receipts,
         receipts_repeat: how.repetition,
         audit: &world.writes.audit,
+        calls: &world.writes.calls,
         figures: &figures,
         slot: how.slot,
     };

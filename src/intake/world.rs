@@ -6,23 +6,28 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::answer::Answer;
-use crate::domain::audit::AuditEvent;
+use crate::domain::audit::{AuditEvent, differences};
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
-use crate::domain::conversion::{Author, Change, Conversion, Figures, Source, Transition};
+use crate::domain::conversion::{Author, Change, Conversion, Figures, Money, Source, Transition};
 use crate::domain::conversion_key::{ClaimKeys, ConversionKey};
+use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::{ChangeId, ConversionId, TokenId};
 use crate::domain::inbound::{Door, Slot};
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, Micros};
 use crate::domain::receipt::Receipt;
 use crate::domain::screening::{
-    Admission, Check, Facts, Hit, Judgement, Known, MoveRuling, Refusal, Ruling, Standing, judge, rule_move,
+    Admission, Check, Facts, Hit, Judgement, Known, MoveRuling, Refusal, Ruling, Standing, judge, note, rule_amendment,
+    rule_move,
 };
 use crate::domain::status::{Party, Status};
 use crate::domain::transaction_id::TransactionId;
-use crate::store::batch::{Bucket, Extra, KeyOwner, ParkedRejection};
+use crate::store::batch::{Bucket, Extra, KeptCall, KeyOwner, ParkedRejection};
+use crate::store::idempotency::Earlier;
 
-use super::item::{ChangeOutcome, OperatorChange};
+use super::item::{
+    ChangeOutcome, ChangesOutcome, ErrorPolicy, KeyedCall, OperatorChange, OperatorChanges, Wish, effects,
+};
 
 /// Seconds of a bucket of figures.
 const BUCKET_SECONDS: i64 = 900;
@@ -59,6 +64,8 @@ pub(super) struct World {
     pub(super) by_transaction: HashMap<TransactionId, Vec<ConversionId>>,
     pub(super) parked: HashMap<ConversionKey, ParkedRejection>,
     pub(super) clicks: HashMap<TransactionId, Click>,
+    /// What is known of the keys that calls of this batch have.
+    pub(super) calls: HashMap<IdempotentCall, Earlier>,
     pub(super) writes: Writes,
     now: Timestamp,
 }
@@ -76,6 +83,7 @@ pub(super) struct Writes {
     pub(super) receipts: Vec<Receipt>,
     pub(super) figures: BTreeMap<Bucket, Figures>,
     pub(super) audit: Vec<AuditEvent>,
+    pub(super) calls: Vec<KeptCall>,
     pub(super) token_uses: BTreeMap<TokenId, (Timestamp, String)>,
 }
 
@@ -85,6 +93,11 @@ pub(super) type MintChange<'m> = &'m (dyn Fn() -> ChangeId + Send + Sync);
 impl World {
     pub(super) fn new(now: Timestamp) -> Self {
         Self { now, ..Self::default() }
+    }
+
+    /// When this batch is settled.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
     }
 
     pub(super) fn key(&self, key: &ConversionKey) -> KeyState {
@@ -336,29 +349,95 @@ impl World {
         }
     }
 
-    /// An operator's change: the same table, the same history, its audit entry with it.
-    pub(super) fn operate(&mut self, asked: &OperatorChange, mint: MintChange<'_>) -> ChangeOutcome {
-        let Some(conversion) = self.conversions.get(&asked.conversion) else {
-            return ChangeOutcome::NotFound;
-        };
-        match rule_move(conversion, asked.to, asked.reason.clone(), Party::Operator, self.now) {
-            MoveRuling::NoChange => ChangeOutcome::NoChange(Box::new(conversion.clone())),
-            MoveRuling::Forbidden => ChangeOutcome::Forbidden(Box::new(conversion.clone())),
-            MoveRuling::Apply(_, transition) => {
-                let author = Author {
-                    party: Party::Operator,
-                    actor: asked.actor.clone(),
-                    receipt: None,
-                    at: self.now,
-                    note: asked.note.clone(),
-                };
-                let change = self.change(asked.conversion, *transition, author, mint);
-                self.writes.audit.push(asked.audit.clone());
-                match (self.conversions.get(&asked.conversion), change) {
-                    (Some(now), Some(change)) => ChangeOutcome::Changed(Box::new(now.clone()), Box::new(change)),
-                    (None, _) | (_, None) => ChangeOutcome::NotFound,
-                }
+    /// What an operator asks for, once under one key: all that can be done, or nothing.
+    pub(super) fn operate_all(&mut self, asked: &OperatorChanges, mint: MintChange<'_>) -> ChangesOutcome {
+        match asked.once.as_ref().map(|once| self.earlier(&once.call)) {
+            None | Some(Earlier::None) => {}
+            Some(Earlier::Same(answer)) => return ChangesOutcome::Repeated(answer),
+            Some(Earlier::OtherArguments) => return ChangesOutcome::OtherArguments,
+        }
+        if asked.policy == ErrorPolicy::RejectEverything {
+            let would_be: Vec<_> = asked.changes.iter().map(|change| self.foresee(change)).collect();
+            if would_be.iter().any(ChangeOutcome::is_failure) {
+                return ChangesOutcome::Refused(would_be);
             }
+        }
+        let done: Vec<_> = asked.changes.iter().map(|change| self.operate(change, mint)).collect();
+        if let Some(KeyedCall { call, answer }) = &asked.once {
+            let answer = format!("{answer}\n{}", answer_of(&done));
+            self.calls.insert(call.clone(), Earlier::Same(answer.clone()));
+            self.writes.calls.push((call.clone(), answer, self.now));
+        }
+        ChangesOutcome::Done(done)
+    }
+
+    /// What is known of the call's key; with other arguments it is another call in the map.
+    fn earlier(&self, call: &IdempotentCall) -> Earlier {
+        let is_key = |other: &&IdempotentCall| {
+            (&other.principal, &other.field, &other.key) == (&call.principal, &call.field, &call.key)
+        };
+        let known = self.calls.get(call).cloned().unwrap_or(Earlier::None);
+        let used_here = self.writes.calls.iter().map(|(other, _, _)| other).find(is_key);
+        match used_here {
+            Some(other) if other != call => Earlier::OtherArguments,
+            Some(_) | None => known,
+        }
+    }
+
+    /// What a change would come to as things are.
+    fn foresee(&self, asked: &OperatorChange) -> ChangeOutcome {
+        match self.rule(asked) {
+            Ruled::Apply(_) | Ruled::NoChange => match self.conversions.get(&asked.conversion) {
+                Some(conversion) => ChangeOutcome::NoChange(Box::new(conversion.clone())),
+                None => ChangeOutcome::NotFound,
+            },
+            Ruled::Failed(failure) => failure,
+        }
+    }
+
+    /// An operator's change: the same table, the same history, its audit entry with it.
+    fn operate(&mut self, asked: &OperatorChange, mint: MintChange<'_>) -> ChangeOutcome {
+        let Some(before) = self.conversions.get(&asked.conversion).cloned() else { return ChangeOutcome::NotFound };
+        let transition = match self.rule(asked) {
+            Ruled::Apply(transition) => *transition,
+            Ruled::NoChange => return ChangeOutcome::NoChange(Box::new(before)),
+            Ruled::Failed(failure) => return failure,
+        };
+        let author = Author {
+            party: Party::Operator,
+            actor: asked.actor.clone(),
+            receipt: None,
+            at: self.now,
+            note: asked.note.clone(),
+        };
+        let change = self.change(asked.conversion, transition, author, mint);
+        match (self.conversions.get(&asked.conversion), change) {
+            (Some(now), Some(change)) => {
+                let changes = differences(audited(&before, None), audited(now, asked.note.as_deref()));
+                self.writes.audit.push(AuditEvent { changes, ..asked.audit.clone() });
+                ChangeOutcome::Changed(Box::new(now.clone()), Box::new(change))
+            }
+            (None, _) | (_, None) => ChangeOutcome::NotFound,
+        }
+    }
+
+    fn rule(&self, asked: &OperatorChange) -> Ruled {
+        let Some(conversion) = self.conversions.get(&asked.conversion) else {
+            return Ruled::Failed(ChangeOutcome::NotFound);
+        };
+        match &asked.wish {
+            Wish::Move { to, reason } => match rule_move(conversion, *to, reason.clone(), Party::Operator, self.now) {
+                MoveRuling::Apply(_, transition) => Ruled::Apply(transition),
+                MoveRuling::NoChange => Ruled::NoChange,
+                MoveRuling::Forbidden => Ruled::Failed(ChangeOutcome::Forbidden(Box::new(conversion.clone()))),
+            },
+            Wish::Amend { version, .. } if *version != conversion.version => {
+                Ruled::Failed(ChangeOutcome::Stale(Box::new(conversion.clone())))
+            }
+            Wish::Amend { amounts, .. } => {
+                rule_amendment(conversion, *amounts).map_or(Ruled::NoChange, |one| Ruled::Apply(Box::new(one)))
+            }
+            Wish::Note => Ruled::Apply(Box::new(note(conversion))),
         }
     }
 
@@ -440,6 +519,36 @@ impl World {
     pub(super) fn updated(&self) -> Vec<&Conversion> {
         self.writes.updated.iter().filter_map(|id| self.conversions.get(id)).collect()
     }
+}
+
+/// What the rules say to one wish.
+enum Ruled {
+    Apply(Box<Transition>),
+    NoChange,
+    Failed(ChangeOutcome),
+}
+
+/// What an entry of the audit trail compares.
+fn audited(conversion: &Conversion, note: Option<&str>) -> Vec<(&'static str, Option<String>)> {
+    let Money { revenue, payout, purchase_value, .. } = conversion.money;
+    let amount = |amount: Option<Micros>| amount.map(|amount| amount.to_string());
+    vec![
+        ("status", Some(conversion.status.as_str().to_owned())),
+        ("reason", conversion.rejection_reason.clone()),
+        ("revenue", amount(revenue)),
+        ("payout", amount(payout)),
+        ("purchase_value", amount(purchase_value)),
+        ("note", note.map(str::to_owned)),
+    ]
+}
+
+/// What is kept of a call: a letter for each change, and what the figures moved by, in each currency.
+fn answer_of(done: &[ChangeOutcome]) -> String {
+    let letters: String = done.iter().map(ChangeOutcome::letter).collect();
+    let sums = effects(done)
+        .into_iter()
+        .map(|(currency, (revenue, payout))| format!("\n{currency} {} {}", revenue.as_i64(), payout.as_i64()));
+    sums.fold(letters, |text, line| text + &line)
 }
 
 fn bucket_of(conversion: &Conversion) -> Bucket {
@@ -532,7 +641,7 @@ pub(super) fn receipt(
         host: hit.arrival.host.clone(),
         path: hit.arrival.path.clone(),
         params: hit.params.clone(),
-        address: hit.address.clone(),
+        address: Some(hit.address.clone()),
         user_agent: hit.arrival.user_agent.clone(),
         latency_us,
         is_test: known.is_test,

@@ -151,7 +151,7 @@ impl Writer {
         let Some(mut pending) = batch.pop() else { return };
         let hit = match &pending.item {
             Item::Hit(hit) => Some(Arc::clone(hit)),
-            Item::Click(_) | Item::Change(_) | Item::Receipt(_) => None,
+            Item::Click(_) | Item::Changes(_) | Item::Receipt(_) => None,
         };
         let Some(hit) = hit else {
             tracing::error!(error = %error, "the database refuses an item");

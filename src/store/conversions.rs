@@ -227,6 +227,56 @@ pub async fn status_authors(
     authors.collect()
 }
 
+/// The status that the last rejection took away, of those of these conversions that are rejected.
+pub async fn statuses_before_rejection(
+    database: &Database,
+    ids: &[ConversionId],
+) -> Result<HashMap<ConversionId, Status>, StoreError> {
+    let rows = change_row::Entity::find()
+        .filter(change_row::Column::ConversionId.is_in(ids.iter().map(|id| id.uuid())))
+        .order_by_asc(change_row::Column::Number)
+        .all(database.read())
+        .await?;
+    let mut before = HashMap::new();
+    for row in rows {
+        let change = change(row)?;
+        match (change.from, change.to) {
+            // It stays rejected: another reason, or a note.
+            (Some(Status::Rejected), Status::Rejected) => {}
+            (Some(from), Status::Rejected) => {
+                before.insert(change.conversion, from);
+            }
+            (_, Status::Pending | Status::Approved) | (None, Status::Rejected) => {
+                before.remove(&change.conversion);
+            }
+        }
+    }
+    Ok(before)
+}
+
+/// The base conversions of these transactions, oldest first.
+pub async fn find_by_transactions(
+    database: &Database,
+    transactions: &[TransactionId],
+) -> Result<HashMap<TransactionId, Vec<ConversionId>>, StoreError> {
+    let wanted = transactions.iter().map(|id| id.as_bytes().to_vec());
+    let rows: Vec<(Uuid, Vec<u8>)> = row::Entity::find()
+        .select_only()
+        .columns([row::Column::Id, row::Column::TransactionId])
+        .filter(row::Column::TransactionId.is_in(wanted))
+        .filter(row::Column::EventNumber.eq(0))
+        .order_by_asc(row::Column::Id)
+        .into_tuple()
+        .all(database.read())
+        .await?;
+    let mut found: HashMap<TransactionId, Vec<ConversionId>> = HashMap::new();
+    for (id, transaction) in rows {
+        let transaction = Cell(TABLE, "transaction_id").transaction(&transaction)?;
+        found.entry(transaction).or_default().push(ConversionId::from_uuid(id));
+    }
+    Ok(found)
+}
+
 /// The additional parameters of each of these conversions, by name.
 pub async fn extras(
     database: &Database,

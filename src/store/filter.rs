@@ -54,6 +54,13 @@ impl fmt::Display for TimeRange {
 }
 
 impl TimeRange {
+    /// The same range, ending now at the latest: what comes later is not in it.
+    pub fn until_now(range: Option<Self>, now: Timestamp) -> Self {
+        let end = now.plus_millis(1);
+        let since = range.map_or(Timestamp::from_millis(0), |range| range.since);
+        Self { since, until: Some(range.and_then(|range| range.until).map_or(end, |until| until.min(end))) }
+    }
+
     pub(super) fn condition(self, column: impl ColumnTrait) -> Condition {
         let later = Condition::all().add(column.gte(self.since.as_millis()));
         later.add_option(self.until.map(|until| column.lt(until.as_millis())))

@@ -25,6 +25,7 @@ pub mod offers;
 pub mod operators;
 pub mod page;
 pub mod partitions;
+pub mod persons;
 pub mod publishers;
 pub mod purge;
 pub mod receipts;

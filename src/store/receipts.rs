@@ -207,7 +207,7 @@ pub(super) fn receipt(row: row::Model) -> Result<Receipt, StoreError> {
         host: row.host,
         path: row.path,
         params: row.params,
-        address: address.ok_or_else(|| cell("address").unreadable())?,
+        address,
         user_agent: row.user_agent,
         latency_us: row.latency_us,
         is_test: row.is_test,

@@ -34,7 +34,7 @@ use roundtrip::domain::snapshot::Snapshot;
 use roundtrip::domain::status::Party::{self, Operator, Sender, System};
 use roundtrip::domain::status::Status::{self, Approved, Pending, Rejected};
 use roundtrip::domain::transaction_id::TransactionId;
-use roundtrip::intake::{ChangeOutcome, OperatorChange};
+use roundtrip::intake::{ChangeOutcome, ChangesOutcome, ErrorPolicy, OperatorChange, OperatorChanges, Wish};
 use roundtrip::store::{Engine, batch};
 use tokio::time::timeout;
 
@@ -683,18 +683,20 @@ impl<'a> Play<'a> {
         let why = (to == Rejected).then(|| reason(n));
         let change = OperatorChange {
             conversion,
-            to,
-            reason: why.clone(),
+            wish: Wish::Move { to, reason: why.clone() },
             note: None,
             actor: "op".into(),
             audit: audit(self.bench),
         };
-        let outcome = self.bench.intake.settle_change(change).await.unwrap();
-        let changed = match outcome {
+        let one = OperatorChanges { changes: vec![change], policy: ErrorPolicy::SkipFailed, once: None };
+        let ChangesOutcome::Done(mut outcomes) = self.bench.intake.settle_changes(one).await.unwrap() else {
+            panic!("a change without a key was taken for another")
+        };
+        let changed = match outcomes.pop().unwrap() {
             ChangeOutcome::Changed(..) => Some(StatusChanged),
             ChangeOutcome::NoChange(_) => Some(NoChange),
             ChangeOutcome::Forbidden(_) => Some(InvalidTransition),
-            ChangeOutcome::NotFound => None,
+            ChangeOutcome::NotFound | ChangeOutcome::Stale(_) => None,
         };
         let (before, hours) = (self.models.clone(), self.models[0].hours);
         self.models.retain_mut(|model| {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NewJob, Step, StepFailed, counted, read_input, start, write_input};
+use super::{NewJob, Step, StepFailed, counted, described, read_input, start, write_input};
 use crate::app::exports::choose_columns;
 use crate::app::form::sentence;
 use crate::app::{App, AppError, Outcome, UserError, UserErrorCode};
@@ -56,9 +56,7 @@ pub async fn export_conversions(
         let message = sentence(&refused);
         return Ok(Err(vec![UserError::new(UserErrorCode::Invalid, &["filter"], message)]));
     }
-    let end = now.plus_millis(1);
-    let range = filter.converted_at.unwrap_or(TimeRange { since: Timestamp::from_millis(0), until: None });
-    filter.converted_at = Some(TimeRange { until: Some(range.until.unwrap_or(end).min(end)), ..range });
+    filter.converted_at = Some(TimeRange::until_now(filter.converted_at, now));
     let about = vec![AuditChange::new("filter", None, Some(described(&filter)?))];
     let input = write_input(&Input { filter, asked_at: now, columns }, VERSION)?;
     start(app, principal, NewJob { kind: JobKind::ConversionsExport, input, total: None, about }, once).await
@@ -72,19 +70,4 @@ pub(super) async fn step(app: &App, job: &Job) -> Result<Step, StepFailed> {
     let page = conversions::walk(&app.database, &input.filter, &page, input.asked_at).await?;
     let page = page.map_err(|refused| StepFailed::Impossible(refused.to_string()))?;
     Ok(counted(job, &page))
-}
-
-/// For the audit trail. Texts that are looked for may name a person, so that they were asked for is all that is said.
-fn described(filter: &ConversionFilter) -> Result<String, AppError> {
-    let mut json = serde_json::to_value(filter).map_err(|error| AppError::Internal(error.to_string()))?;
-    for (name, value) in json.as_object_mut().into_iter().flatten() {
-        let is_private = matches!(name.as_str(), "device_id" | "conversion_ips" | "search" | "sub_id" | "adv_sub_id");
-        if is_private && !value.is_null() {
-            *value = "(given)".into();
-        }
-    }
-    if let Some(fields) = json.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    Ok(json.to_string())
 }

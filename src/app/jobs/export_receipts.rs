@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::{NewJob, Step, StepFailed, counted, read_input, start, write_input};
 use crate::app::{App, AppError, Outcome};
 use crate::domain::audit::AuditChange;
-use crate::domain::clock::Timestamp;
 use crate::domain::idempotency::IdempotentCall;
 use crate::domain::job::{Job, JobKind};
 use crate::domain::operator::Principal;
@@ -36,9 +35,7 @@ pub async fn export_receipts(
     mut filter: ReceiptFilter,
     once: Option<IdempotentCall>,
 ) -> Outcome<Job> {
-    let end = app.clock.now().plus_millis(1);
-    let range = filter.received_at.unwrap_or(TimeRange { since: Timestamp::from_millis(0), until: None });
-    filter.received_at = Some(TimeRange { until: Some(range.until.unwrap_or(end).min(end)), ..range });
+    filter.received_at = Some(TimeRange::until_now(filter.received_at, app.clock.now()));
     let about = vec![AuditChange::new("received_at", None, filter.received_at.map(|range| range.to_string()))];
     let input = write_input(&Input { filter }, VERSION)?;
     start(app, principal, NewJob { kind: JobKind::ReceiptsExport, input, total: None, about }, once).await

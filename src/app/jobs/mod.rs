@@ -27,10 +27,13 @@ use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::JobId;
 use crate::domain::job::{Job, JobInput, JobKind, JobState, Progress, UNFINISHED_MAX};
 use crate::domain::operator::Principal;
+use crate::store::conversions::ConversionFilter;
 use crate::store::idempotency::Earlier;
 use crate::store::page::Page;
 use crate::store::{StoreError, audit, idempotency, jobs};
 
+pub mod change_conversions;
+pub mod erase_person;
 pub mod export_conversions;
 pub mod export_receipts;
 pub mod run;
@@ -121,6 +124,8 @@ pub type StepOf = for<'a> fn(&'a App, &'a Job) -> BoxFuture<'a, Result<Step, Ste
 /// The steps of every kind.
 pub fn step_of<'a>(app: &'a App, job: &'a Job) -> BoxFuture<'a, Result<Step, StepFailed>> {
     match job.kind {
+        JobKind::PersonErase => Box::pin(erase_person::step(app, job)),
+        JobKind::ConversionsReject | JobKind::ConversionsReinstate => Box::pin(change_conversions::step(app, job)),
         JobKind::ConversionsExport => Box::pin(export_conversions::step(app, job)),
         JobKind::ReceiptsExport => Box::pin(export_receipts::step(app, job)),
     }
@@ -248,4 +253,19 @@ fn too_many() -> UserError {
 
 fn not_found() -> UserError {
     UserError::new(UserErrorCode::NotFound, &["id"], "There is no such job.")
+}
+
+/// For the audit trail. Texts that are looked for may name a person, so that they were asked for is all that is said.
+fn described(filter: &ConversionFilter) -> Result<String, AppError> {
+    let mut json = serde_json::to_value(filter).map_err(|error| AppError::Internal(error.to_string()))?;
+    for (name, value) in json.as_object_mut().into_iter().flatten() {
+        let is_private = matches!(name.as_str(), "device_id" | "conversion_ips" | "search" | "sub_id" | "adv_sub_id");
+        if is_private && !value.is_null() {
+            *value = "(given)".into();
+        }
+    }
+    if let Some(fields) = json.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    Ok(json.to_string())
 }

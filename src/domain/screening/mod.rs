@@ -34,7 +34,7 @@ pub use admit::{admit, admit_read, live_token};
 pub use checks::Check;
 pub use click::{ClickAdmission, admit_click};
 pub use judge::{Facts, Judgement, Ruling, Standing, judge};
-pub use moves::{MoveRuling, rule_move};
+pub use moves::{MoveRuling, note, rule_amendment, rule_move};
 
 /// One tracking request, read and about to be judged.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
-use crate::domain::conversion::{ChangeKind, Conversion, Effect, Transition};
+use crate::domain::conversion::{Amounts, ChangeKind, Conversion, Effect, Money, Transition};
 use crate::domain::status::{Move, Party, SENDER_UNDO_SECONDS, Status, transition};
 
 /// What becomes of a wish to move a conversion.
@@ -53,5 +53,27 @@ pub fn rule_move(
                 apply(Code::ReasonAdded, ChangeKind::ReasonChanged, Effect::ReasonBeside)
             }
         }
+    }
+}
+
+/// What becomes of other amounts, put right by an operator: none where they are the same.
+pub fn rule_amendment(conversion: &Conversion, amounts: Amounts) -> Option<Transition> {
+    let money = conversion.money.amended(amounts);
+    (money != conversion.money).then(|| standing_still(conversion, ChangeKind::Amended, Some(money)))
+}
+
+/// A note, which changes nothing.
+pub fn note(conversion: &Conversion) -> Transition {
+    standing_still(conversion, ChangeKind::NoteAdded, None)
+}
+
+fn standing_still(conversion: &Conversion, kind: ChangeKind, money: Option<Money>) -> Transition {
+    Transition {
+        kind,
+        to: conversion.status,
+        pending_reason: conversion.pending_reason,
+        reason: None,
+        effect: Effect::MoneyOnly,
+        money: money.map(|money| (money, conversion.reported)),
     }
 }

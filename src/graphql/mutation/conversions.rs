@@ -3,14 +3,22 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::{
-    app::change_conversion::{reinstate_conversion, reject_conversion, set_conversion_status},
+    app::{
+        change_conversion::{
+            AmountsDraft, add_note, amend_conversion, reinstate_conversion, reject_conversion, set_conversion_status,
+        },
+        change_conversions::{BulkRequest, Selection, change_conversions},
+    },
     domain::ids::ConversionId,
     graphql::{
         context::Find as _,
         guard::auth,
         id::Id,
+        idempotency::once,
         types::{
-            payload::ConversionPayload,
+            bulk::{ConversionsPayload, ConversionsReinstateInput, ConversionsRejectInput},
+            conversion::ConversionAmendInput,
+            payload::{ConversionPayload, user_errors},
             words::{ConversionStatus, Role},
         },
     },
@@ -60,4 +68,66 @@ impl ConversionMutation {
         let done = set_conversion_status(ctx.app()?, ctx.principal()?, id.0, status.into(), &note).await;
         ConversionPayload::of(done)
     }
+
+    /// Puts the amounts of a conversion right; those that are not sent stay. The figures move by the difference.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn conversion_amend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversion.")] id: Id<ConversionId>,
+        #[graphql(desc = "Its version, as it was read.")] version: i32,
+        #[graphql(desc = "What is right, and why.")] input: ConversionAmendInput,
+    ) -> Result<Option<ConversionPayload>> {
+        let draft: AmountsDraft = input.read();
+        ConversionPayload::of(amend_conversion(ctx.app()?, ctx.principal()?, (id.0, version), &draft).await)
+    }
+
+    /// Notes something in a conversion's history, for people in the network only.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn conversion_note_add(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversion.")] id: Id<ConversionId>,
+        #[graphql(desc = "What is to be known.")] note: String,
+    ) -> Result<Option<ConversionPayload>> {
+        ConversionPayload::of(add_note(ctx.app()?, ctx.principal()?, id.0, &note).await)
+    }
+
+    /// Rejects many conversions: up to 500 that are named, at once, or all of a filter, as a job.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn conversions_reject(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which, and why.")] input: ConversionsRejectInput,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<ConversionsPayload>> {
+        many(ctx, input.read(ctx)?, idempotency_key.as_deref()).await
+    }
+
+    /// Reinstates many conversions: up to 500 that are named, at once, or all of a filter, as a job.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn conversions_reinstate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which, and to what.")] input: ConversionsReinstateInput,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<ConversionsPayload>> {
+        many(ctx, input.read(ctx)?, idempotency_key.as_deref()).await
+    }
+}
+
+async fn many(ctx: &Context<'_>, request: BulkRequest, key: Option<&str>) -> Result<Option<ConversionsPayload>> {
+    let is_named = match &request.selection {
+        Selection::Ids(_) | Selection::Transactions(_) => true,
+        Selection::Filter(_) => false,
+    };
+    let once = match once(ctx, key)? {
+        Ok(once) => once,
+        Err(fault) => {
+            return Ok(Some(ConversionsPayload { user_errors: user_errors(vec![fault]), ..Default::default() }));
+        }
+    };
+    ConversionsPayload::of(change_conversions(ctx.app()?, ctx.principal()?, request, once).await, is_named)
 }

@@ -3,7 +3,9 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::{
-    app::jobs::{cancel, export_conversions::export_conversions, export_receipts::export_receipts},
+    app::jobs::{
+        cancel, erase_person::erase_person, export_conversions::export_conversions, export_receipts::export_receipts,
+    },
     domain::ids::JobId,
     graphql::{
         connection::failed,
@@ -12,7 +14,9 @@ use crate::{
         guard::auth,
         id::Id,
         idempotency::once,
-        types::{conversion::ConversionFilter, payload::JobPayload, receipt::ReceiptFilter, words::Role},
+        types::{
+            conversion::ConversionFilter, job::PersonLookup, payload::JobPayload, receipt::ReceiptFilter, words::Role,
+        },
     },
     store::jobs,
 };
@@ -57,6 +61,23 @@ impl JobMutation {
         };
         let done = export_receipts(ctx.app()?, ctx.principal()?, filter.read(ctx)?, once).await;
         JobPayload::of(done, Into::into)
+    }
+
+    /// Empties what is personal in everything that is stored of somebody: addresses, browsers, devices, e-mails, additional
+    /// parameters. Conversions, their history and their figures stay.
+    #[graphql(directive = auth::apply(Role::Admin))]
+    async fn person_erase(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "Who.")] by: PersonLookup,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<JobPayload>> {
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(JobPayload::refused(vec![fault]))),
+        };
+        JobPayload::of(erase_person(ctx.app()?, ctx.principal()?, &by.into(), once).await, Into::into)
     }
 
     /// Stops a job before its next step; what was done stays done. It needs the role that starting it needs.

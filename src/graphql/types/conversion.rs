@@ -16,6 +16,7 @@ use super::{
     words::{ActorKind, ConversionChangeKind, ConversionSource, ConversionStatus, PendingReason, Role, SortDirection},
 };
 use crate::{
+    app::change_conversion::AmountsDraft,
     domain::{
         clock::Timestamp,
         conversion::{self, Change},
@@ -28,7 +29,7 @@ use crate::{
         error,
         guard::auth,
         id::{self, Id},
-        scalars::{CurrencyCode, DateTime, IpAddress},
+        scalars::{CurrencyCode, DateTime, Decimal, IpAddress},
     },
     store::{
         conversions::{self, ConversionListed, ConversionQuery, ListRefused, Oldest},
@@ -484,6 +485,32 @@ impl ConversionFilter {
     /// The same, of one offer.
     pub fn of_offer(self, offer: OfferId) -> Self {
         Self { offer_ids: Some(vec![Id(offer)]), ..self }
+    }
+}
+
+/// Amounts that are put right, in the currency that the conversion has.
+#[derive(InputObject)]
+pub struct ConversionAmendInput {
+    /// Paid to us.
+    revenue: Option<Decimal>,
+    /// Paid to the publisher.
+    payout: Option<Decimal>,
+    /// The basket.
+    purchase_value: Option<Decimal>,
+    /// Why; for people in the network only.
+    note: String,
+}
+
+impl ConversionAmendInput {
+    /// As the use case reads it.
+    pub fn read(self) -> AmountsDraft {
+        let typed = |amount: Option<Decimal>| amount.map(|amount| amount.as_str().to_owned());
+        AmountsDraft {
+            revenue: typed(self.revenue),
+            payout: typed(self.payout),
+            purchase_value: typed(self.purchase_value),
+            note: self.note,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Jobs: work that goes on behind an answer.
 
-use async_graphql::{ComplexObject, Context, ID, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, OneofObject, Result, SimpleObject};
 
 use super::{
     actor::Actor,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::{UserErrorCode, exports::is_downloadable},
-    domain::{ids::JobId, job},
+    domain::{ids::JobId, job, person},
     graphql::{
         connection::{Count, Window, connection, failed, page_cost},
         context::Find as _,
@@ -109,6 +109,27 @@ impl Job {
         let page = Window { first, after, last, before }.under(FirstError)?;
         let page = jobs::errors(ctx.database()?, self.id.0, &page).await.map_err(failed)?;
         Ok(JobErrorConnection::of(page, JobError::from))
+    }
+}
+
+/// How a person is found again.
+#[derive(OneofObject)]
+pub enum PersonLookup {
+    /// By the keyed hash of this address, in any case.
+    Email(String),
+    /// By this device id, exactly.
+    DeviceId(String),
+    /// By one visit.
+    TransactionId(String),
+}
+
+impl From<PersonLookup> for person::PersonLookup {
+    fn from(by: PersonLookup) -> Self {
+        match by {
+            PersonLookup::Email(email) => Self::Email(email),
+            PersonLookup::DeviceId(device) => Self::Device(device),
+            PersonLookup::TransactionId(id) => Self::Transaction(id),
+        }
     }
 }
 

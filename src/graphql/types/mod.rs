@@ -5,6 +5,7 @@
 //! to be nullable), and its row in the authorisation table in the tests.
 
 pub mod actor;
+pub mod bulk;
 pub mod click;
 pub mod conversion;
 pub mod explanation;

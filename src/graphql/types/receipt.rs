@@ -161,7 +161,7 @@ impl From<receipt::Receipt> for Receipt {
             masked_url: Some(masked_url(&receipt.host, &receipt.path, &receipt.params)),
             host: receipt.host,
             path: receipt.path,
-            remote_ip: Some(IpAddress(receipt.address.network)),
+            remote_ip: receipt.address.map(|address| IpAddress(address.network)),
             user_agent: receipt.user_agent,
             response_body: answers_json(receipt.door).then_some(body),
             latency_micros: i32::try_from(receipt.latency_us).unwrap_or(i32::MAX),

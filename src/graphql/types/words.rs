@@ -6,7 +6,7 @@
 use async_graphql::Enum;
 
 use crate::{
-    app::{self, postback_urls},
+    app::{self, change_conversions, postback_urls},
     domain::{code, conversion, job, offer, operator, publisher, secure_token, status, tracking_domain},
 };
 
@@ -118,6 +118,8 @@ pub enum ConversionChangeKind {
     Reinstated,
     /// Its money changed and its status did not.
     Amended,
+    /// Somebody noted something, and nothing else changed.
+    NoteAdded,
 }
 
 /// What a sender reports with a URL.
@@ -196,6 +198,16 @@ pub enum DomainState {
     Disabled,
 }
 
+/// What to do when some of many cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "change_conversions::ErrorPolicy")]
+pub enum ErrorPolicy {
+    /// Change the others, and say which could not be.
+    SkipFailed,
+    /// Change none of them.
+    RejectEverything,
+}
+
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 #[graphql(remote = "job::JobState")]
@@ -222,6 +234,12 @@ pub enum JobKind {
     ConversionsExport,
     /// Counts the receipts of a filter for a download.
     ReceiptsExport,
+    /// Rejects the conversions of a filter.
+    ConversionsReject,
+    /// Reinstates the conversions of a filter.
+    ConversionsReinstate,
+    /// Empties what is personal in everything that is stored of somebody.
+    PersonErase,
 }
 
 /// The closed list of codes of userErrors.

@@ -9,6 +9,7 @@ mod clicks;
 mod columns;
 mod conversions;
 mod foreign_clicks;
+mod idempotency;
 mod keys;
 mod receipts;
 mod rollups;
@@ -20,6 +21,7 @@ pub use conversions::{
     parked_by_keys, update_conversions, upsert_parked,
 };
 pub use foreign_clicks::{find_aliases, find_foreign_clicks};
+pub use idempotency::{KeptCall, find_call};
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::existing_receipts;
 pub use rollups::Bucket;
@@ -54,6 +56,7 @@ pub struct NewRows<'a> {
     pub receipts: &'a [Receipt],
     pub receipts_repeat: Repetition,
     pub audit: &'a [AuditEvent],
+    pub calls: &'a [KeptCall],
     /// Differences, in key order; added up where a row is there.
     pub figures: &'a [(&'a Bucket, &'a Figures)],
     /// The writer's own: two writers never meet on a row of figures.
@@ -70,6 +73,7 @@ pub async fn insert_new(tx: &mut Tx, new: &NewRows<'_>) -> Result<(), StoreError
         conversions::extra_rows(new.extras),
         receipts::receipt_rows(new.receipts, new.receipts_repeat),
         audit::audit_rows(new.audit)?,
+        idempotency::call_rows(new.calls),
         rollups::figure_rows(new.slot, new.figures),
     ])
     .await

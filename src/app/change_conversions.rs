@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::change_conversion::{
-    Asked, REASON_CHARACTERS_MAX, forbidden, no_rejection, not_found, optional_note, text, unsettled,
+    REASON_CHARACTERS_MAX, forbidden, no_rejection, not_found, optional_note, text, unsettled,
 };
 use super::form::sentence;
 use super::idempotency::reused;
@@ -376,30 +376,35 @@ async fn repeated(app: &App, request: &BulkRequest, answer: &str) -> Outcome<Bul
     let (head, letters) = (lines.next().ok_or_else(damaged)?, lines.next().ok_or_else(damaged)?);
     let ids: Vec<ConversionId> = head.split(' ').filter_map(ConversionId::parse).collect();
     let found = conversions::find_many(&app.database, &ids).await?;
+    let found: HashMap<ConversionId, Conversion> =
+        found.into_iter().map(|listed| (listed.conversion.id, listed.conversion)).collect();
     let count = |letter: char| u64::try_from(letters.matches(letter).count()).unwrap_or(u64::MAX);
-    let mut letters = letters.chars();
-    let faults = head.split(' ').map(|named| match ConversionId::parse(named) {
-        Some(_) => match letters.next() {
-            Some('f') => Some(UserError::new(UserErrorCode::InvalidTransition, &[], "It could not become that.")),
-            Some('m') => Some(not_found()),
-            Some(_) | None => None,
-        },
-        None => {
-            let code = UserErrorCode::parse(named).unwrap_or(UserErrorCode::Invalid);
-            Some(UserError::new(code, &[], "It could not be changed."))
-        }
-    });
-    let faults = numbered(faults, &request.selection);
-    let (changed, unchanged) = (count_of(answer, 'c'), count_of(answer, 'n'));
-    let matched = changed.saturating_add(unchanged).saturating_add(count('f'));
-    let conversions = found.into_iter().map(|listed| listed.conversion).collect();
-    let effect = lines.map(read_effect).collect::<Option<_>>().ok_or_else(damaged)?;
-    Ok(Ok(BulkDone { conversions, job: None, matched, changed, unchanged, effect, faults }))
+    let (changed, unchanged, failed) = (count('c'), count('n'), count('f'));
+    let mut each = letters.chars();
+    let faults = head.split(' ').map(|named| repeated_fault(named, || each.next()));
+    let faults = numbered(faults.collect::<Vec<_>>(), &request.selection);
+    Ok(Ok(BulkDone {
+        conversions: ids.iter().filter_map(|id| found.get(id).cloned()).collect(),
+        job: None,
+        matched: changed.saturating_add(unchanged).saturating_add(failed),
+        changed,
+        unchanged,
+        effect: lines.map(read_effect).collect::<Option<_>>().ok_or_else(damaged)?,
+        faults,
+    }))
 }
 
-fn count_of(answer: &str, letter: char) -> u64 {
-    let letters = answer.lines().nth(1).unwrap_or_default();
-    u64::try_from(letters.matches(letter).count()).unwrap_or(u64::MAX)
+/// What the first answer said of one that was named; `letter` tells what became of those that were found.
+fn repeated_fault(named: &str, letter: impl FnOnce() -> Option<char>) -> Option<UserError> {
+    if ConversionId::parse(named).is_none() {
+        let code = UserErrorCode::parse(named).unwrap_or(UserErrorCode::Invalid);
+        return Some(UserError::new(code, &[], "It could not be changed."));
+    }
+    match letter() {
+        Some('f') => Some(UserError::new(UserErrorCode::InvalidTransition, &[], "It could not become that.")),
+        Some('m') => Some(not_found()),
+        Some(_) | None => None,
+    }
 }
 
 fn read_effect(line: &str) -> Option<(Currency, (Micros, Micros))> {

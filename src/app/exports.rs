@@ -9,12 +9,16 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::jobs::{StepFailed, export_conversions, export_receipts};
+use super::jobs::export_person::Place;
+use super::jobs::{StepFailed, export_conversions, export_person, export_receipts};
 use super::{App, AppError, UserError, UserErrorCode};
+use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
 use crate::domain::csv_cell::CsvCell;
 use crate::domain::ids::{JobId, TokenId};
 use crate::domain::job::{Job, JobKind, JobState};
+use crate::domain::operator::Role;
+use crate::domain::person::Person;
 use crate::domain::receipt::Receipt;
 use crate::store::conversions::{self, ConversionFilter, ConversionListed, ConversionQuery, ConversionSort};
 use crate::store::page::{Page, PageRequest};
@@ -42,6 +46,8 @@ pub(super) struct ConversionRow {
 /// Why there is no download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DownloadRefused {
+    /// The least role that may have it.
+    Forbidden(Role),
     /// No export of this id; also after it is gone.
     NotFound,
     /// It is not finished, or it ended otherwise.
@@ -61,8 +67,17 @@ pub struct Download {
 }
 
 enum Rows {
-    Conversions { filter: Box<ConversionFilter>, asked_at: Timestamp, columns: Vec<&'static Column<ConversionRow>> },
-    Receipts { filter: Box<ReceiptFilter>, columns: Vec<&'static Column<Receipt>> },
+    Conversions {
+        filter: Box<ConversionFilter>,
+        asked_at: Timestamp,
+        columns: Vec<&'static Column<ConversionRow>>,
+    },
+    Receipts {
+        filter: Box<ReceiptFilter>,
+        columns: Vec<&'static Column<Receipt>>,
+    },
+    /// Not a table: one JSON object a line.
+    Person(Person),
 }
 
 enum Position {
@@ -74,24 +89,27 @@ enum Position {
 /// Can the rows of this job be downloaded now?
 pub fn is_downloadable(job: &Job, now: Timestamp) -> bool {
     let in_time = job.finished_at.is_some_and(|end| now < end.plus_seconds(DOWNLOAD_SECONDS));
-    is_export(job.kind) && job.state == JobState::Succeeded && in_time
-}
-
-fn is_export(kind: JobKind) -> bool {
-    match kind {
-        JobKind::ConversionsExport | JobKind::ReceiptsExport => true,
-        JobKind::ConversionsReject | JobKind::ConversionsReinstate | JobKind::PersonErase => false,
-    }
+    job.kind.is_export() && job.state == JobState::Succeeded && in_time
 }
 
 /// Opens the download of a finished export.
 ///
 /// # Errors
 /// Ours; the inner one is the caller's.
-pub async fn open_download(app: &Arc<App>, id: JobId) -> Result<Result<Download, DownloadRefused>, AppError> {
-    let Some(job) = super::jobs::find(app, id).await?.filter(|job| is_export(job.kind)) else {
+pub async fn open_download(
+    app: &Arc<App>,
+    role: Role,
+    id: JobId,
+) -> Result<Result<Download, DownloadRefused>, AppError> {
+    if !role.includes(Role::Manager) {
+        return Ok(Err(DownloadRefused::Forbidden(Role::Manager)));
+    }
+    let Some(job) = super::jobs::find(app, id).await?.filter(|job| job.kind.is_export()) else {
         return Ok(Err(DownloadRefused::NotFound));
     };
+    if !role.includes(job.kind.least_role()) {
+        return Ok(Err(DownloadRefused::Forbidden(job.kind.least_role())));
+    }
     if job.state != JobState::Succeeded {
         return Ok(Err(DownloadRefused::NotReady));
     }
@@ -119,6 +137,7 @@ fn rows_of(job: &Job) -> Result<Rows, StepFailed> {
             let input = export_receipts::read(job)?;
             Rows::Receipts { filter: Box::new(input.filter), columns: RECEIPT_COLUMNS.iter().collect() }
         }
+        JobKind::PersonExport => Rows::Person(export_person::read(job)?),
         JobKind::ConversionsReject | JobKind::ConversionsReinstate | JobKind::PersonErase => {
             return Err(StepFailed::Impossible("It is no export.".to_owned()));
         }
@@ -126,6 +145,14 @@ fn rows_of(job: &Job) -> Result<Rows, StepFailed> {
 }
 
 impl Download {
+    /// The media type of the file, and the end of its name.
+    pub fn media(&self) -> (&'static str, &'static str) {
+        match &self.rows {
+            Rows::Conversions { .. } | Rows::Receipts { .. } => ("text/csv; charset=utf-8; header=present", "csv"),
+            Rows::Person(_) => ("application/x-ndjson", "ndjson"),
+        }
+    }
+
     /// The next piece of the file; none at its end.
     ///
     /// # Errors
@@ -151,6 +178,7 @@ impl Download {
         let names: Vec<&str> = match &self.rows {
             Rows::Conversions { columns, .. } => columns.iter().map(|column| column.name).collect(),
             Rows::Receipts { columns, .. } => columns.iter().map(|column| column.name).collect(),
+            Rows::Person(_) => return Ok(Vec::new()),
         };
         written(|writer| writer.write_record(names))
     }
@@ -173,8 +201,38 @@ impl Download {
                 let next = next_of(&page);
                 Ok((lines(&page.into_values(), columns)?, next))
             }
+            Rows::Person(person) => self.person(person, after).await,
         }
     }
+
+    async fn person(&self, person: &Person, after: Option<&str>) -> Result<(Vec<u8>, Option<String>), AppError> {
+        let place = after.map_or(Ok(Place::BEGINNING), serde_json::from_str);
+        let place = place.map_err(|error| AppError::Internal(error.to_string()))?;
+        let piece = export_person::piece(&self.app, person, place).await.map_err(|failed| match failed {
+            StepFailed::Ours(error) => error,
+            StepFailed::Impossible(why) => AppError::Internal(why),
+        })?;
+        let all: Vec<&Column<ConversionRow>> = CONVERSION_COLUMNS.iter().collect();
+        let conversions = with_extras(&self.app, piece.conversions, &all).await?;
+        let mut text = objects("conversion", &conversions, CONVERSION_COLUMNS);
+        text.push_str(&objects("click", &piece.clicks, CLICK_COLUMNS));
+        text.push_str(&objects("receipt", &piece.receipts, RECEIPT_COLUMNS));
+        let next = piece.next.map(|place| serde_json::to_string(&place)).transpose();
+        Ok((text.into_bytes(), next.map_err(|error| AppError::Internal(error.to_string()))?))
+    }
+}
+
+/// One JSON object a line, without what is empty; nobody runs a formula in it.
+fn objects<T>(kind: &str, rows: &[T], columns: &[Column<T>]) -> String {
+    let object = |row: &T| {
+        let filled = columns.iter().filter_map(|column| match (column.cell)(row) {
+            CsvCell::Empty => None,
+            CsvCell::Ours(text) | CsvCell::Text(text) => Some((column.name.to_owned(), text.into())),
+        });
+        let kind = std::iter::once(("type".to_owned(), serde_json::Value::from(kind)));
+        format!("{}\n", serde_json::Value::Object(kind.chain(filled).collect()))
+    };
+    rows.iter().map(object).collect()
 }
 
 fn next_of<T>(page: &Page<T>) -> Option<String> {
@@ -304,6 +362,27 @@ pub(super) static CONVERSION_COLUMNS: &[Column<ConversionRow>] = columns! {
     status_changed_at: |row| ours(row.listed.conversion.status_changed_at),
     version: |row| ours(row.listed.conversion.version),
     extra_params: |row| form_encoded(&row.extras),
+};
+
+/// Every field of a click, as it is kept.
+static CLICK_COLUMNS: &[Column<Click>] = columns! {
+    transaction_id: |click| ours(click.transaction_id),
+    clicked_at: |click| ours(click.clicked_at),
+    offer: |click| ours(click.offer.number()),
+    publisher: |click| ours(click.publisher.number()),
+    sub_id: |click| text(&click.sub_ids[0]),
+    sub_id_2: |click| text(&click.sub_ids[1]),
+    sub_id_3: |click| text(&click.sub_ids[2]),
+    sub_id_4: |click| text(&click.sub_ids[3]),
+    sub_id_5: |click| text(&click.sub_ids[4]),
+    sub_id_6: |click| text(&click.sub_ids[5]),
+    external_transaction_id: |click| text(&click.external_transaction_id),
+    device_id: |click| text(&click.device_id),
+    remote_ip: |click| CsvCell::ours(click.address.as_ref().map(|address| &address.network)),
+    user_agent: |click| text(&click.user_agent),
+    referrer: |click| text(&click.referrer_origin),
+    is_bot: |click| ours(click.is_bot),
+    is_test: |click| ours(click.is_test),
 };
 
 /// Every field of a receipt; parameters and addresses in their private forms, as they are kept.

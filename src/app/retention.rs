@@ -14,6 +14,7 @@ use crate::store::{Database, purge};
 use crate::telemetry::field;
 
 use super::AppError;
+use super::exports::DOWNLOAD_SECONDS;
 
 /// How many days ahead partitions exist.
 const DAYS_AHEAD: u32 = 7;
@@ -59,6 +60,7 @@ pub async fn pass(database: &Database, now: Timestamp, receipt_days: u32) -> Res
     let receipts = purge::purge_receipts(database, kept_since).await?;
     let parked_rejections = purge::purge_parked(database, now).await?;
     let idempotency_keys = purge::purge_idempotency_keys(database, now).await?;
+    purge::forget_people(database, now.plus_seconds(-DOWNLOAD_SECONDS)).await?;
     let jobs = purge::purge_jobs(database, now.plus_seconds(-JOB_DAYS * DAY_SECONDS)).await?;
     let foreign_clicks = purge::purge_foreign_clicks(database, oldest_foreign_click(now)).await?;
     Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs, foreign_clicks })

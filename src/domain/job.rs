@@ -25,6 +25,8 @@ words!(
         ConversionsReject = "conversions.reject",
         /// Reinstates the conversions of a filter.
         ConversionsReinstate = "conversions.reinstate",
+        /// Counts what is stored of somebody, for a download.
+        PersonExport = "person.export",
         /// Empties what is personal in everything that is stored of somebody.
         PersonErase = "person.erase",
     }
@@ -52,17 +54,25 @@ impl JobKind {
             Self::ConversionsExport | Self::ReceiptsExport | Self::ConversionsReject | Self::ConversionsReinstate => {
                 Role::Manager
             }
-            Self::PersonErase => Role::Admin,
+            Self::PersonExport | Self::PersonErase => Role::Admin,
         }
     }
 
-    /// Does what it is asked for name a person? Then that is emptied when it ends.
+    /// Does what it is asked for name a person? Then that is emptied when nobody needs it any more.
     pub const fn is_personal(self) -> bool {
         match self {
             Self::ConversionsExport | Self::ReceiptsExport | Self::ConversionsReject | Self::ConversionsReinstate => {
                 false
             }
-            Self::PersonErase => true,
+            Self::PersonExport | Self::PersonErase => true,
+        }
+    }
+
+    /// Is there a file to be downloaded when it has succeeded?
+    pub const fn is_export(self) -> bool {
+        match self {
+            Self::ConversionsExport | Self::ReceiptsExport | Self::PersonExport => true,
+            Self::ConversionsReject | Self::ConversionsReinstate | Self::PersonErase => false,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::graphql::bearer;
 use super::state::HttpState;
 use crate::app::exports::{Download, DownloadRefused, open_download};
 use crate::domain::ids::JobId;
-use crate::domain::operator::{AuthRefused, Role};
+use crate::domain::operator::AuthRefused;
 
 pub(crate) async fn export(State(state): State<Arc<HttpState>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
@@ -27,14 +27,13 @@ pub(crate) async fn export(State(state): State<Arc<HttpState>>, Path(id): Path<S
     let Some(bearer) = bearer(&parts) else { return unauthenticated() };
     let believed =
         state.graphql.authenticator.authenticate(bearer, Some(address_of(&parts, &state)), &request_id).await;
-    match believed {
-        Ok(principal) if principal.role.includes(Role::Manager) => {}
-        Ok(_) => return refused(403, "forbidden", "This needs the role MANAGER"),
+    let role = match believed {
+        Ok(principal) => principal.role,
         Err(AuthRefused::Invalid | AuthRefused::Expired | AuthRefused::Withdrawn) => return unauthenticated(),
         Err(refusal @ AuthRefused::Unavailable(_)) => return failed(&request_id, &refusal),
-    }
+    };
     let Some(id) = JobId::parse(&id) else { return refusal(DownloadRefused::NotFound) };
-    match open_download(&state.app, id).await {
+    match open_download(&state.app, role, id).await {
         Ok(Ok(download)) => file(id, download),
         Ok(Err(refused)) => refusal(refused),
         Err(error) => failed(&request_id, &error),
@@ -42,6 +41,7 @@ pub(crate) async fn export(State(state): State<Arc<HttpState>>, Path(id): Path<S
 }
 
 fn file(id: JobId, download: Download) -> Response {
+    let (media, ending) = download.media();
     let pieces = try_unfold(download, |mut download| async move {
         match download.next().await {
             Ok(piece) => Ok(piece.map(|piece| (piece, download))),
@@ -53,8 +53,8 @@ fn file(id: JobId, download: Download) -> Response {
     });
     let mut response = with_status(200, Body::from_stream(pieces));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
-    if let Ok(name) = HeaderValue::try_from(format!("attachment; filename=\"{id}.csv\"")) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    if let Ok(name) = HeaderValue::try_from(format!("attachment; filename=\"{id}.{ending}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, name);
     }
     mark_private(headers);
@@ -63,6 +63,9 @@ fn file(id: JobId, download: Download) -> Response {
 
 fn refusal(why: DownloadRefused) -> Response {
     match why {
+        DownloadRefused::Forbidden(needed) => {
+            refused(403, "forbidden", &format!("This needs the role {}", needed.as_str().to_uppercase()))
+        }
         DownloadRefused::NotFound => refused(404, "not_found", "There is no export of this id"),
         DownloadRefused::NotReady => refused(409, "not_ready", "The job has not succeeded: look at its state"),
         DownloadRefused::Expired => refused(410, "expired", "An export is kept for a day: ask for a new one"),

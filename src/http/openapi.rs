@@ -130,11 +130,12 @@ fn download_path() -> PathItem {
     ];
     let mut responses = Responses::new();
     for (status, description) in statuses {
-        let (media, schema) = match status {
-            "200" => ("text/csv", text_schema()),
-            _ => ("application/json", refusal_schema()),
+        let response = ResponseBuilder::new().description(description);
+        let text = || Content::new(Some(text_schema()));
+        let response = match status {
+            "200" => response.content("text/csv", text()).content("application/x-ndjson", text()),
+            _ => response.content("application/json", Content::new(Some(refusal_schema()))),
         };
-        let response = ResponseBuilder::new().description(description).content(media, Content::new(Some(schema)));
         responses.responses.insert(status.to_owned(), response.build().into());
     }
     let id = ParameterBuilder::new()

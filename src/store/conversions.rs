@@ -254,6 +254,15 @@ pub async fn statuses_before_rejection(
     Ok(before)
 }
 
+/// All conversions of these transactions, in the order of their ids.
+pub async fn find_all_of(
+    database: &Database,
+    transactions: &[TransactionId],
+) -> Result<Vec<ConversionListed>, StoreError> {
+    let wanted = transactions.iter().map(|id| id.as_bytes().to_vec());
+    look_up(database, listed().filter(row::Column::TransactionId.is_in(wanted))).await
+}
+
 /// The base conversions of these transactions, oldest first.
 pub async fn find_by_transactions(
     database: &Database,

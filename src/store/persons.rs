@@ -10,9 +10,14 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::columns::Cell;
 use super::connect::Database;
 use super::error::StoreError;
+use super::{clicks, receipts};
+use crate::domain::click::Click;
 use crate::domain::person::Person;
+use crate::domain::receipt::Receipt;
+use crate::domain::transaction_id::TransactionId;
 
 /// Rows of one piece.
 pub const PIECE_ROWS: u64 = 200;
@@ -43,6 +48,56 @@ pub(crate) async fn erase_visits(transaction: &impl ConnectionTrait, person: &Pe
     erase_transactions(transaction, visits).await
 }
 
+/// The visits of a person, at most `visits_max`: whatever they are found by.
+///
+/// # Errors
+/// As of every read.
+pub async fn find_visits(
+    database: &Database,
+    person: &Person,
+    visits_max: u64,
+) -> Result<Vec<TransactionId>, StoreError> {
+    let of_conversions = conversion::Entity::find().select_only().column(conversion::Column::TransactionId);
+    let of_clicks = click::Entity::find().select_only().column(click::Column::TransactionId);
+    let mut found: Vec<Vec<u8>> = match person {
+        Person::Transaction(id) => vec![id.as_bytes().to_vec()],
+        Person::Email(hash) => {
+            let select = of_conversions.filter(conversion::Column::EmailHash.eq(hash.as_bytes().to_vec()));
+            select.limit(visits_max).into_tuple().all(database.read()).await?
+        }
+        Person::Device(device) => {
+            let select = of_conversions.filter(conversion::Column::DeviceId.eq(device.as_str()));
+            let mut found: Vec<Vec<u8>> = select.limit(visits_max).into_tuple().all(database.read()).await?;
+            let select = of_clicks.filter(click::Column::DeviceId.eq(device.as_str()));
+            found.extend(select.limit(visits_max).into_tuple::<Vec<u8>>().all(database.read()).await?);
+            found
+        }
+    };
+    found.sort_unstable();
+    found.dedup();
+    let cell = Cell("conversion", "transaction_id");
+    found.iter().map(|bytes| cell.transaction(bytes)).collect()
+}
+
+/// The clicks and receipts of these visits.
+///
+/// # Errors
+/// As of every read.
+pub async fn find_rows(
+    database: &Database,
+    visits: &[TransactionId],
+) -> Result<(Vec<Click>, Vec<Receipt>), StoreError> {
+    let ids = || visits.iter().map(|id| id.as_bytes().to_vec());
+    let clicks = click::Entity::find().filter(click::Column::TransactionId.is_in(ids())).all(database.read()).await?;
+    let receipts = receipt::Entity::find()
+        .filter(receipt::Column::TransactionId.is_in(ids()))
+        .order_by_asc(receipt::Column::Id)
+        .all(database.read())
+        .await?;
+    let clicks = clicks.into_iter().map(clicks::click).collect::<Result<_, _>>()?;
+    Ok((clicks, receipts.into_iter().map(receipts::receipt).collect::<Result<_, _>>()?))
+}
+
 /// Receipts that name a person and belong to no visit of theirs, from `after` on: which they are, and the last that was
 /// looked at; none when there are no more.
 ///
@@ -66,6 +121,15 @@ pub async fn find_receipts(
     let named = behind.filter(receipt::Column::Params.contains(mark));
     let named = last.into_iter().fold(named, |named, last| named.filter(receipt::Column::Id.lte(last)));
     Ok((named.into_tuple().all(database.read()).await?, last))
+}
+
+/// These receipts, oldest first.
+///
+/// # Errors
+/// As of every read.
+pub async fn find_receipts_by_id(database: &Database, ids: Vec<Uuid>) -> Result<Vec<Receipt>, StoreError> {
+    let select = receipt::Entity::find().filter(receipt::Column::Id.is_in(ids)).order_by_asc(receipt::Column::Id);
+    select.all(database.read()).await?.into_iter().map(receipts::receipt).collect()
 }
 
 /// Empties these receipts.

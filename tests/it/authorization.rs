@@ -106,6 +106,11 @@ const TABLE: &[Row] = &[
     Row("Mutation.jobCancel", Role::Manager, "mutation { jobCancel(id: \"$JOB\") { userErrors { code } } }"),
     Row("Mutation.receiptsExport", Role::Manager, "mutation { receiptsExport(filter: {}) { userErrors { code } } }"),
     Row(
+        "Mutation.personExport",
+        Role::Admin,
+        "mutation { personExport(by: { deviceId: \"nobody\" }) { userErrors { code } } }",
+    ),
+    Row(
         "Mutation.personErase",
         Role::Admin,
         "mutation { personErase(by: { deviceId: \"nobody\" }) { userErrors { code } } }",
@@ -343,6 +348,7 @@ const MUTATIONS: &[&str] = &[
     "conversionsExport(filter: {})",
     "receiptsExport(filter: {})",
     "jobCancel(id: \"$JOB\")",
+    "personExport(by: { deviceId: \"nobody\" })",
     "personErase(by: { deviceId: \"nobody\" })",
     "trackingDomainCreate(hostname: \"go.example\")",
     "trackingDomainVerify(id: \"$DOM\")",

@@ -1,10 +1,13 @@
 //! A person is erased, on both engines: who it was is gone from every table, and what happened is still there.
 
+use roundtrip::app::exports::{DownloadRefused, open_download};
 use roundtrip::app::jobs::run::take_turn;
 use roundtrip::app::jobs::step_of;
 use roundtrip::app::verify::verify;
 use roundtrip::domain::code::Code;
+use roundtrip::domain::ids::JobId;
 use roundtrip::domain::inbound::Door;
+use roundtrip::domain::operator::Role;
 use roundtrip::store::Engine;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
@@ -114,6 +117,37 @@ on_both_engines! {
         assert!(shown["receipts"]["nodes"].as_array().unwrap().iter().any(|receipt| receipt["remoteIp"].is_null()), "{shown}");
         let again = erase(&admin, json!({ "email": "ann@shop.example" })).await;
         assert_eq!((&again["state"], &again["processed"]), (&json!("SUCCEEDED"), &json!(0)), "nothing is left");
+    }
+
+    async fn a_person_is_exported_with_all_that_an_erasure_would_empty(engine: Engine) {
+        let (admin, visit) = two_people(engine).await;
+        for (by, receipts) in [(json!({ "email": "ann@shop.example" }), 3), (json!({ "deviceId": "ann-phone" }), 2), (json!({ "transactionId": visit }), 2)] {
+            let export = "mutation($by: PersonLookup!) { personExport(by: $by) { job { id } userErrors { code } } }";
+            let id = admin.done(export, json!({ "by": by })).await["job"]["id"].take();
+            while take_turn(&admin.app, Uuid::from_u128(1), step_of).await.unwrap() {}
+            let job = "query($id: ID!) { job(id: $id) { state total downloadUrl } }";
+            let done = admin.data(job, json!({ "id": id })).await["job"].take();
+            assert_eq!((&done["state"], &done["total"]), (&json!("SUCCEEDED"), &json!(2 + receipts)), "{by}");
+            let seen = admin.ask(Role::Manager, job, json!({ "id": id })).await;
+            assert_eq!(seen["data"]["job"]["downloadUrl"], Value::Null, "for administrators only");
+            let id = JobId::parse(id.as_str().unwrap()).unwrap();
+            let refused = open_download(&admin.app, Role::Manager, id).await.unwrap().err();
+            assert_eq!(refused, Some(DownloadRefused::Forbidden(Role::Admin)));
+            let mut download = open_download(&admin.app, Role::Admin, id).await.unwrap().ok().unwrap();
+            let mut text = Vec::new();
+            while let Some(piece) = download.next().await.unwrap() {
+                text.extend(piece);
+            }
+            let text = String::from_utf8(text).unwrap();
+            let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let count = |kind: &str| rows.iter().filter(|row| row["type"] == kind).count();
+            assert_eq!((count("conversion"), count("click"), count("receipt")), (1, 1, receipts), "{by}: {text}");
+            assert!(text.contains("a***@shop.example") && text.contains("ann-phone") && !text.contains("bob"), "{text}");
+        }
+        assert!(everything(&admin).await.contains("\"person\""), "a download has to know whom it is about");
+        let tomorrow = admin.app.clock.now().plus_seconds(24 * 3600 + 1);
+        roundtrip::app::retention::pass(&admin.app.database, tomorrow, 30).await.unwrap();
+        assert!(!everything(&admin).await.contains("\"person\""), "for a day");
     }
 
     async fn a_device_and_a_visit_are_erased_too(engine: Engine) {

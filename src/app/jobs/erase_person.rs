@@ -47,7 +47,7 @@ pub async fn erase_person(
     start(app, principal, NewJob { kind: JobKind::PersonErase, input, total: None, about }, once).await
 }
 
-fn nobody() -> UserError {
+pub(super) fn nobody() -> UserError {
     let message = "Nobody can be found by this: send an e-mail address, a device id or a transaction id.";
     UserError::new(UserErrorCode::Invalid, &["by"], message)
 }

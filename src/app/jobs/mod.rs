@@ -35,6 +35,7 @@ use crate::store::{StoreError, audit, idempotency, jobs};
 pub mod change_conversions;
 pub mod erase_person;
 pub mod export_conversions;
+pub mod export_person;
 pub mod export_receipts;
 pub mod run;
 
@@ -124,6 +125,7 @@ pub type StepOf = for<'a> fn(&'a App, &'a Job) -> BoxFuture<'a, Result<Step, Ste
 /// The steps of every kind.
 pub fn step_of<'a>(app: &'a App, job: &'a Job) -> BoxFuture<'a, Result<Step, StepFailed>> {
     match job.kind {
+        JobKind::PersonExport => Box::pin(export_person::step(app, job)),
         JobKind::PersonErase => Box::pin(erase_person::step(app, job)),
         JobKind::ConversionsReject | JobKind::ConversionsReinstate => Box::pin(change_conversions::step(app, job)),
         JobKind::ConversionsExport => Box::pin(export_conversions::step(app, job)),

@@ -127,7 +127,8 @@ fn after(app: &App, job: &Job, owner: Uuid, step: Step) -> Saved {
     let end = step.next.is_none().then(|| End {
         state: progress.end(),
         failure: None,
-        forgets_input: job.kind.is_personal(),
+        // The download of an export still has to know whom it is about.
+        forgets_input: job.kind.is_personal() && !job.kind.is_export(),
     });
     Saved { id: job.id, owner, position: step.next, progress, errors: errors.collect(), end, now: app.clock.now() }
 }

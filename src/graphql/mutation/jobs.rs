@@ -4,7 +4,8 @@ use async_graphql::{Context, Object, Result};
 
 use crate::{
     app::jobs::{
-        cancel, erase_person::erase_person, export_conversions::export_conversions, export_receipts::export_receipts,
+        cancel, erase_person::erase_person, export_conversions::export_conversions, export_person::export_person,
+        export_receipts::export_receipts,
     },
     domain::ids::JobId,
     graphql::{
@@ -61,6 +62,23 @@ impl JobMutation {
         };
         let done = export_receipts(ctx.app()?, ctx.principal()?, filter.read(ctx)?, once).await;
         JobPayload::of(done, Into::into)
+    }
+
+    /// Exports what is stored of somebody, one JSON object a line: conversions, clicks and receipts, in the forms in which
+    /// they are kept.
+    #[graphql(directive = auth::apply(Role::Admin))]
+    async fn person_export(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "Who.")] by: PersonLookup,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<JobPayload>> {
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(JobPayload::refused(vec![fault]))),
+        };
+        JobPayload::of(export_person(ctx.app()?, ctx.principal()?, &by.into(), once).await, Into::into)
     }
 
     /// Empties what is personal in everything that is stored of somebody: addresses, browsers, devices, e-mails, additional

@@ -87,11 +87,12 @@ impl Job {
 
 #[ComplexObject]
 impl Job {
-    /// Of an export that succeeded, for a day: GET it with the same bearer to have the CSV file.
+    /// Of an export that succeeded, for a day: GET it with the same bearer to have the file, CSV but of a person (one JSON object a line).
     #[graphql(directive = auth::apply(Role::Manager))]
     async fn download_url(&self, ctx: &Context<'_>) -> Result<Option<Url>> {
         let app = ctx.app()?;
-        let is_ready = is_downloadable(&self.job, app.clock.now());
+        let may = ctx.principal()?.role.includes(self.job.kind.least_role());
+        let is_ready = may && is_downloadable(&self.job, app.clock.now());
         let url = app.options.public_url.join(&format!("api/export/{}", self.job.id));
         Ok(url.ok().filter(|_| is_ready).map(|url| Url(url.into())))
     }

@@ -238,6 +238,8 @@ pub enum JobKind {
     ConversionsReject,
     /// Reinstates the conversions of a filter.
     ConversionsReinstate,
+    /// Counts what is stored of somebody for a download.
+    PersonExport,
     /// Empties what is personal in everything that is stored of somebody.
     PersonErase,
 }

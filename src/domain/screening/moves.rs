@@ -77,3 +77,49 @@ fn standing_still(conversion: &Conversion, kind: ChangeKind, money: Option<Money
         money: money.map(|money| (money, conversion.reported)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::domain::conversion::Author;
+    use crate::domain::fixtures::conversion;
+    use crate::domain::ids::ChangeId;
+    use crate::domain::money::Micros;
+    use crate::domain::transaction_id::TransactionId;
+
+    fn approved() -> Conversion {
+        conversion(TransactionId::from_bytes(&[1; 25]).unwrap(), Timestamp::from_millis(0))
+    }
+
+    fn author() -> Author {
+        let at = Timestamp::from_millis(1);
+        Author { party: Party::Operator, actor: "opr_1".into(), receipt: None, at, note: None }
+    }
+
+    #[test]
+    fn an_amendment_moves_the_amounts_that_are_given_and_nothing_else() {
+        let before = approved();
+        let amounts = Amounts { payout: Some(Micros::from_i64(1)), ..Amounts::default() };
+        let mut after = before.clone();
+        let change =
+            after.apply(ChangeId::from_uuid(uuid::Uuid::nil()), rule_amendment(&before, amounts).unwrap(), author());
+        assert_eq!((after.money.revenue, after.money.payout), (before.money.revenue, Some(Micros::from_i64(1))));
+        assert_eq!((after.status, after.status_changed_at), (before.status, before.status_changed_at));
+        assert_eq!((change.kind, change.payout_before), (ChangeKind::Amended, before.money.payout));
+        assert_eq!(after.figures_before(&change), before.figures());
+        assert_eq!(rule_amendment(&after, amounts), None, "as it is already");
+        assert_eq!(rule_amendment(&before, Amounts::default()), None);
+    }
+
+    #[test]
+    fn a_note_moves_nothing_whatever_the_status() {
+        for status in Status::ALL {
+            let before = Conversion { status, ..approved() };
+            let mut after = before.clone();
+            let change = after.apply(ChangeId::from_uuid(uuid::Uuid::nil()), note(&before), author());
+            assert_eq!((change.from, change.to, change.kind), (Some(status), status, ChangeKind::NoteAdded));
+            assert_eq!(Conversion { version: before.version, ..after }, before);
+        }
+    }
+}

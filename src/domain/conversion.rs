@@ -330,11 +330,9 @@ impl Conversion {
         let counted = if self.event_number > 0 { Figures::EVENT } else { Figures::conversion(status) };
         match status {
             Status::Pending | Status::Rejected => counted,
-            Status::Approved => Figures {
-                revenue: revenue.unwrap_or_default(),
-                payout: payout.unwrap_or_default(),
-                ..counted
-            },
+            Status::Approved => {
+                Figures { revenue: revenue.unwrap_or_default(), payout: payout.unwrap_or_default(), ..counted }
+            }
         }
     }
 }

@@ -22,9 +22,10 @@ use roundtrip::domain::code::Code::{
     self, AmbiguousTarget, Confirmed, ConversionNotFound, Duplicate, InvalidSecure, InvalidTransition,
     NoBaseConversion, NoChange, Parked, ReasonAdded, ReasonUpdated, Recorded, StatusChanged,
 };
-use roundtrip::domain::conversion::Conversion;
+use roundtrip::domain::conversion::{Amounts, Conversion};
 use roundtrip::domain::ids::{AuditEventId, ConversionId, TokenId};
 use roundtrip::domain::inbound::Door;
+use roundtrip::domain::money::Micros;
 use roundtrip::domain::offer::DuplicatePolicy;
 use roundtrip::domain::screening::Hit;
 use roundtrip::domain::secure_token::{
@@ -688,11 +689,19 @@ impl<'a> Play<'a> {
             actor: "op".into(),
             audit: audit(self.bench),
         };
-        let one = OperatorChanges { changes: vec![change], policy: ErrorPolicy::SkipFailed, once: None };
-        let ChangesOutcome::Done(mut outcomes) = self.bench.intake.settle_changes(one).await.unwrap() else {
+        // A note and other amounts beside it move no status, and the figures by what they say.
+        let aside = match n % 3 {
+            0 => Some(Wish::Note),
+            1 => Some(Wish::Amend { version: self.version(conversion).await + 1, amounts: amounts(n) }),
+            _ => None,
+        };
+        let aside = aside.map(|wish| OperatorChange { wish, audit: audit(self.bench), ..change.clone() });
+        let changes = std::iter::once(change).chain(aside).collect();
+        let both = OperatorChanges { changes, policy: ErrorPolicy::SkipFailed, once: None };
+        let ChangesOutcome::Done(outcomes) = self.bench.intake.settle_changes(both).await.unwrap() else {
             panic!("a change without a key was taken for another")
         };
-        let changed = match outcomes.pop().unwrap() {
+        let changed = match outcomes.into_iter().next().unwrap() {
             ChangeOutcome::Changed(..) => Some(StatusChanged),
             ChangeOutcome::NoChange(_) => Some(NoChange),
             ChangeOutcome::Forbidden(_) => Some(InvalidTransition),
@@ -709,6 +718,11 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
+    async fn version(&self, id: ConversionId) -> i32 {
+        let (mut tx, _) = self.bench.database.begin_read().await.unwrap();
+        batch::conversions_by_ids(&mut tx, &[id], false).await.unwrap()[0].version
+    }
+
     /// All conversions of each transaction, by their ids.
     async fn ends(&self) -> Vec<BTreeMap<ConversionId, Known>> {
         let (mut tx, _) = self.bench.database.begin_read().await.unwrap();
@@ -720,6 +734,10 @@ impl<'a> Play<'a> {
         }
         ends
     }
+}
+
+fn amounts(n: u8) -> Amounts {
+    Amounts { revenue: Some(Micros::from_i64(i64::from(n) * 1_000_000)), ..Amounts::default() }
 }
 
 fn known(one: &Conversion) -> Known {

@@ -8,7 +8,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub kind: String,
-    /// JSON, as its kind writes it in this version; emptied at the end where it names a person.
+    /// JSON, as its kind writes it in this version; emptied a day after its end, and at once where it is about a person
+    /// and no file.
     pub input: String,
     pub input_version: i16,
     pub state: String,

@@ -2,8 +2,8 @@
 //!
 //! Receipts live for the days of the configuration and at most one more, because days are dropped whole; parked
 //! rejections until they expire; imported clicks for 395 days; the keys of calls a day; jobs with their errors 30 days
-//! after their end. Conversions, their history and their keys are never purged: never twice would not
-//! be for ever. A pass that fails is logged and tried again an hour later.
+//! after their end, and what they were asked for, which may name people, a day. Conversions, their history and their
+//! keys are never purged: never twice would not be for ever. A pass that fails is logged and tried again an hour later.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub async fn pass(database: &Database, now: Timestamp, receipt_days: u32) -> Res
     let receipts = purge::purge_receipts(database, kept_since).await?;
     let parked_rejections = purge::purge_parked(database, now).await?;
     let idempotency_keys = purge::purge_idempotency_keys(database, now).await?;
-    purge::forget_people(database, now.plus_seconds(-DOWNLOAD_SECONDS)).await?;
+    purge::forget_job_inputs(database, now.plus_seconds(-DOWNLOAD_SECONDS)).await?;
     let jobs = purge::purge_jobs(database, now.plus_seconds(-JOB_DAYS * DAY_SECONDS)).await?;
     let foreign_clicks = purge::purge_foreign_clicks(database, oldest_foreign_click(now)).await?;
     Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs, foreign_clicks })

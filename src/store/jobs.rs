@@ -264,15 +264,10 @@ pub(crate) async fn purge(
     Ok(delete.exec(connection).await?.rows_affected)
 }
 
-/// Empties what the jobs of these kinds were asked for, where they ended before `before`; returns how many there were.
-pub(crate) async fn forget_inputs(
-    connection: &impl ConnectionTrait,
-    kinds: impl IntoIterator<Item = JobKind>,
-    before: Timestamp,
-) -> Result<u64, StoreError> {
+/// Empties what jobs were asked for that ended before `before`; returns how many there were.
+pub(crate) async fn forget_inputs(connection: &impl ConnectionTrait, before: Timestamp) -> Result<u64, StoreError> {
     let done = row::Entity::update_many()
         .col_expr(row::Column::Input, Expr::value(""))
-        .filter(row::Column::Kind.is_in(kinds.into_iter().map(JobKind::as_str)))
         .filter(row::Column::FinishedAt.lt(before.as_millis()))
         .filter(row::Column::Input.ne(""))
         .exec(connection)

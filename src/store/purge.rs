@@ -7,7 +7,6 @@ use entity::{conversion_key, foreign_click, parked_rejection, receipt};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::domain::clock::Timestamp;
-use crate::domain::job::JobKind;
 
 use super::connect::Database;
 use super::error::StoreError;
@@ -60,13 +59,10 @@ pub async fn purge_jobs(database: &Database, before: Timestamp) -> Result<u64, S
     }
 }
 
-/// Empties what the downloads of exports about people were asked for, once they are over; returns how many there were.
-pub async fn forget_people(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
+/// Empties what jobs were asked for that ended before `before`: it may name people. Returns how many there were.
+pub async fn forget_job_inputs(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
     let write = database.side_write(Box::new(move |transaction| {
-        Box::pin(async move {
-            let kinds = JobKind::ALL.iter().copied().filter(|kind| kind.is_personal());
-            jobs::forget_inputs(transaction, kinds, before).await
-        })
+        Box::pin(async move { jobs::forget_inputs(transaction, before).await })
     }));
     write.await
 }

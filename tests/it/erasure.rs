@@ -1,5 +1,7 @@
 //! A person is erased, on both engines: who it was is gone from every table, and what happened is still there.
 
+use std::time::Duration;
+
 use roundtrip::app::exports::{DownloadRefused, open_download};
 use roundtrip::app::jobs::run::take_turn;
 use roundtrip::app::jobs::step_of;
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::admin::Admin;
-use crate::support::databases::rows;
+use crate::support::databases::{rows, tamper};
 use crate::support::on_both_engines;
 
 /// Every table that may hold something of a person, each row as text.
@@ -164,6 +166,27 @@ on_both_engines! {
             let report = verify(&admin.app.database).await.unwrap();
             assert!(report.is_clean(), "{report}");
         }
+    }
+
+    async fn among_a_hundred_thousand_receipts_a_person_is_erased_within_a_minute(engine: Engine) {
+        let (admin, _) = two_people(engine).await;
+        let number = match engine {
+            Engine::Sqlite => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)",
+            Engine::Postgres => "WITH n AS (SELECT generate_series(1, 100000) AS i)",
+        };
+        let (id, no) = match engine {
+            Engine::Sqlite => ("CAST(printf('%016d', i) AS BLOB)", "0"),
+            Engine::Postgres => ("lpad(i::text, 32, '0')::uuid", "FALSE"),
+        };
+        tamper(&admin.app.database, &format!(
+            "INSERT INTO receipt (id, received_at, door, verdict, code, method, host, path, params, latency_us, is_test, lenient, warnings, request_id)
+             {number} SELECT {id}, i, 'postback', 'refused', 'invalid_secure', 'GET', 't.example', '/postback',
+                 'transaction_id=nothing&user_email=x***%40shop.example&user_email_hash=00000000000000000000000000000000&a=' || i, 1, {no}, {no}, '', 'r' FROM n"
+        )).await;
+        let began = tokio::time::Instant::now();
+        let done = erase(&admin, json!({ "email": "ann@shop.example" })).await;
+        assert_eq!((&done["state"], &done["processed"]), (&json!("SUCCEEDED"), &json!(5)), "{done}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     }
 
     async fn a_duplicate_of_an_erased_conversion_is_still_one(engine: Engine) {

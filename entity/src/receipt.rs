@@ -38,6 +38,8 @@ pub struct Model {
     /// code:field:hint, joined by line feeds.
     pub warnings: String,
     pub request_id: String,
+    /// The receipt of the first attempt, where this one was sent again from it.
+    pub replay_of: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::domain::offer::words;
+use crate::intake::Unsettled;
 use crate::store::StoreError;
 
 /// Why a caller's request was not carried out, as a value: something that the caller can fix.
@@ -69,6 +70,17 @@ pub enum AppError {
     Busy,
     #[error("{0}")]
     Internal(String),
+}
+
+/// Of an item whose outcome the caller cannot know.
+impl From<Unsettled> for AppError {
+    fn from(unsettled: Unsettled) -> Self {
+        match unsettled {
+            Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Spooled => Self::Busy,
+            // The writer has logged why.
+            Unsettled::Internal => Self::Internal(unsettled.to_string()),
+        }
+    }
 }
 
 /// A use case: its value, or what the caller can fix, or our failure.

@@ -8,14 +8,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::track::hit;
-use super::{App, AppError, Outcome, UserError, UserErrorCode};
+use super::{App, Outcome, UserError, UserErrorCode};
 use crate::domain::answer::{Answer, CheckResult, check_results};
 use crate::domain::code::Code;
 use crate::domain::inbound::{Door, Inbound, Pairs, read};
 use crate::domain::receipt::Arrival;
 use crate::domain::screening::admit_click;
 use crate::domain::test_link;
-use crate::intake::Unsettled;
 
 /// The longest URL that is read: the longest request target that a door reads, and its host.
 pub const URL_BYTES_MAX: usize = 8 * 1024 + 300;
@@ -51,7 +50,7 @@ pub async fn explain_postback(app: &App, url: &str, address: Option<IpAddr>) -> 
         Door::Click => Ok(Ok(explain_click(app, inbound, arrival))),
         Door::Postback | Door::Clickless | Door::Pixel | Door::Rejection | Door::Status => {
             let hit = hit(app, inbound, arrival);
-            let rehearsed = app.intake.rehearse(&hit).await.map_err(unsettled)?;
+            let rehearsed = app.intake.rehearse(&hit).await?;
             Ok(Ok(Explained { answer: rehearsed.answer, checks: rehearsed.checks, params: hit.params }))
         }
     }
@@ -134,13 +133,6 @@ fn arrival(app: &App, pasted: Pasted, address: IpAddr) -> Arrival {
         referrer_origin: None,
         is_bot: false,
         request_id: String::new(),
-    }
-}
-
-fn unsettled(unsettled: Unsettled) -> AppError {
-    match unsettled {
-        Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Spooled => AppError::Busy,
-        Unsettled::Internal => AppError::Internal("the checks could not be run".to_owned()),
     }
 }
 

@@ -48,6 +48,7 @@ pub mod passwords;
 pub mod postback_urls;
 pub mod readiness;
 pub mod record_click;
+pub mod replay_receipts;
 pub mod retention;
 pub mod reveal_token;
 pub mod revoke_token;

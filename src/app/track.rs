@@ -59,6 +59,7 @@ pub async fn track(app: &App, inbound: Box<Inbound>, arrival: Arrival) -> Tracke
 pub(super) fn hit(app: &App, inbound: Inbound, arrival: Arrival) -> Hit {
     let keyring = &app.keyring;
     Hit {
+        replay: None,
         receipt: ReceiptId::mint(app.clock.as_ref(), app.entropy.as_ref()),
         params: canonical_params(&inbound, keyring),
         address: PrivateAddress::of(keyring, arrival.address),
@@ -135,7 +136,7 @@ fn sent_token(inbound: &Inbound) -> Sent {
         Door::Postback | Door::Clickless | Door::Rejection | Door::Status => {}
     }
     match &inbound.secure {
-        SecureSlot::Absent => Sent::Nothing,
+        SecureSlot::Absent | SecureSlot::Verified { .. } => Sent::Nothing,
         SecureSlot::Unusable => Sent::Unusable,
         SecureSlot::Present(secret) => Sent::Digest(TokenDigest::of(secret.expose_secret())),
     }

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::code::Code;
-use super::ids::{NUMBER_MAX, OfferId, PublisherId};
+use super::ids::{NUMBER_MAX, OfferId, PublisherId, TokenId};
 use super::money::{Currency, Micros, parse_amount};
+use super::privacy::PrivateAddress;
 use super::status::Status;
 
 /// Parameters of one request, from query and body together.
@@ -315,6 +316,11 @@ pub enum SecureSlot {
     Present(SecretString),
     /// Sent, but unreplaced, too long or badly encoded: the same answer as an unknown token.
     Unusable,
+    /// Of a request that is sent again from its receipt: this token was believed when it came, from this address.
+    Verified {
+        token: TokenId,
+        sender: PrivateAddress,
+    },
 }
 
 /// Something that was mended or ignored on the way, said in the answer and on the receipt.
@@ -372,7 +378,37 @@ warnings! {
     DuplicateDiffers = "duplicate_differs", "The same conversion with another amount: the first one stands.";
     DifferentOrderId = "different_order_id", "Another order of the same transaction: the offer takes one conversion per transaction.";
     StatusIgnored = "status_ignored", "The conversion exists, and the token may not change its status.";
+    MaskedByReceipt = "masked_by_receipt", "Sent again from its receipt, where it stands masked: the masked form is kept.";
     NoDedupeKey = "no_dedupe_key", "Without order_id or external_transaction_id a repeat after the repeat window counts again.";
+}
+
+impl WarningCode {
+    /// Does reading a request find it, so that it stands on the receipt whatever is decided?
+    pub const fn is_of_reading(self) -> bool {
+        match self {
+            Self::UnknownParameter
+            | Self::ExtraDropped
+            | Self::FirstValueWins
+            | Self::ValueCut
+            | Self::ValueDropped
+            | Self::UnreplacedIgnored
+            | Self::CharactersStripped
+            | Self::StillEncoded
+            | Self::NameMended
+            | Self::AmountRounded => true,
+            Self::AmountUnreadable
+            | Self::CurrencyUnknown
+            | Self::CurrencyDiffers
+            | Self::RevenueReportedOnly
+            | Self::PayoutReportedOnly
+            | Self::OrderIdIgnored
+            | Self::DuplicateDiffers
+            | Self::DifferentOrderId
+            | Self::StatusIgnored
+            | Self::MaskedByReceipt
+            | Self::NoDedupeKey => false,
+        }
+    }
 }
 
 /// A request as it reads. Nothing here has been judged.
@@ -1329,7 +1365,7 @@ mod tests {
     fn secret(inbound: &Inbound) -> Option<&str> {
         match &inbound.secure {
             SecureSlot::Present(token) => Some(token.expose_secret()),
-            SecureSlot::Absent | SecureSlot::Unusable => None,
+            SecureSlot::Absent | SecureSlot::Unusable | SecureSlot::Verified { .. } => None,
         }
     }
 

@@ -29,6 +29,8 @@ words!(
         PersonExport = "person.export",
         /// Empties what is personal in everything that is stored of somebody.
         PersonErase = "person.erase",
+        /// Sends refused requests again.
+        ReceiptsReplay = "receipts.replay",
     }
 );
 words!(
@@ -55,6 +57,7 @@ impl JobKind {
                 Role::Manager
             }
             Self::PersonExport | Self::PersonErase => Role::Admin,
+            Self::ConversionsExport | Self::ReceiptsExport | Self::ReceiptsReplay => Role::Manager,
         }
     }
 
@@ -73,6 +76,7 @@ impl JobKind {
         match self {
             Self::ConversionsExport | Self::ReceiptsExport | Self::PersonExport => true,
             Self::ConversionsReject | Self::ConversionsReinstate | Self::PersonErase => false,
+            Self::ConversionsExport | Self::ReceiptsExport | Self::ReceiptsReplay => false,
         }
     }
 }

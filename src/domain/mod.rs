@@ -30,6 +30,7 @@ pub mod pricing;
 pub mod privacy;
 pub mod publisher;
 pub mod receipt;
+pub mod replay;
 pub mod screening;
 pub mod secure_token;
 pub mod session;

@@ -78,6 +78,8 @@ pub struct Receipt {
     pub status: Option<Status>,
     pub warnings: Vec<Warning>,
     pub request_id: String,
+    /// The receipt of the first attempt, where this one was sent again from it.
+    pub replay_of: Option<ReceiptId>,
 }
 
 impl Receipt {
@@ -111,9 +113,15 @@ impl Receipt {
             status: None,
             warnings: hit.inbound.warnings.clone(),
             request_id,
+            replay_of: None,
         }
     }
 }
+
+/// Follows the name of what stands in its private form, with the keyed hash of the whole value.
+pub(super) const HASH: &str = "_hash";
+/// Follows the name of an identity that could not be used, with the code that says why.
+pub(super) const UNREADABLE: &str = "_unreadable";
 
 /// The parameters as they were understood, form-encoded in the order of their table, then the additional ones by
 /// name. E-mails and addresses stand in their private forms with their hash under `<name>_hash`; what could not be
@@ -190,15 +198,19 @@ impl ParamsWriter<'_> {
     }
 
     fn hash(&mut self, name: &str, hash: &PersonalHash) {
-        self.form.append_pair(&format!("{name}_hash"), &hash.to_hex());
+        self.form.append_pair(&format!("{name}{HASH}"), &hash.to_hex());
     }
 
-    /// An identity keeps its exact value: it is what the conversion is found by.
+    /// An identity keeps its exact value: it is what the conversion is found by. One that cannot be used says so, since
+    /// what is left of it may look as if it could.
     fn slot<T, V: Display>(&mut self, name: &str, slot: &Slot<T>, show: impl Fn(&T) -> V) {
         match slot {
             Slot::Absent => {}
             Slot::Value(value) => self.shown(name, Some(show(value))),
-            Slot::Bad(problem) => self.shown(name, Some(problem.received.as_deref().unwrap_or_default())),
+            Slot::Bad(problem) => {
+                self.shown(name, Some(problem.received.as_deref().unwrap_or_default()));
+                self.form.append_pair(&format!("{name}{UNREADABLE}"), problem.code.as_str());
+            }
         }
     }
 
@@ -295,7 +307,7 @@ mod tests {
     fn what_could_not_be_read_stands_as_far_as_it_may_be_said_back() {
         assert_eq!(
             params("transaction_id={tid}&revenue=abc&currency=zz"),
-            "transaction_id=%7Btid%7D&revenue=abc&currency=zz"
+            "transaction_id=%7Btid%7D&transaction_id_unreadable=unreplaced_macro&revenue=abc&currency=zz"
         );
         assert_eq!(params("transaction_id=ann@shop.example"), "transaction_id=");
     }

@@ -23,6 +23,7 @@ use subtle::ConstantTimeEq;
 use super::clock::{Entropy, Timestamp, random_bytes};
 use super::ids::{OfferId, TokenId};
 use super::keyring::Keyring;
+use super::privacy::{PrivateAddress, hash_address};
 
 /// Live tokens per offer, and live global ones.
 pub const LIVE_TOKENS_MAX: usize = 5;
@@ -374,6 +375,18 @@ impl SecureToken {
     pub fn admits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allowed_addresses.is_empty() || self.allowed_addresses.iter().any(|net| canonical(*net).contains(&address))
+    }
+
+    /// As [`Self::admits`], of an address that is kept in its private form: where the list has its whole network, or
+    /// exactly it. What lies between cannot be told.
+    pub fn admits_private(&self, sender: &PrivateAddress, keyring: &Keyring) -> bool {
+        let network = sender.network.parse::<IpNet>().ok();
+        let admits = |allowed: IpNet| {
+            let is_one = allowed.prefix_len() == allowed.max_prefix_len();
+            network.is_some_and(|network| allowed.contains(&network))
+                || is_one && hash_address(keyring, allowed.addr()) == sender.hash
+        };
+        self.allowed_addresses.is_empty() || self.allowed_addresses.iter().any(|allowed| admits(canonical(*allowed)))
     }
 
     /// Every advertiser holds the same global secret, and clickless needs no click: to be warned about.

@@ -533,7 +533,8 @@ fn judge_all(
 fn keep(world: &mut World, hit: &Hit, known: &Known, answer: &Answer, decisive: Option<Check>, arrived: Instant) {
     let latency_us = i64::try_from(arrived.elapsed().as_micros()).unwrap_or(i64::MAX);
     world.writes.receipts.push(receipt(hit, known, answer, decisive, latency_us));
-    if let Some(token) = known.token {
+    // Nobody used the token when its request is sent again.
+    if let Some(token) = known.token.filter(|_| hit.replay.is_none()) {
         world.writes.token_uses.insert(token, (hit.arrival.at, hit.address.network.clone()));
     }
 }

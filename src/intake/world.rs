@@ -630,7 +630,7 @@ pub(super) fn receipt(
 ) -> Receipt {
     Receipt {
         id: hit.receipt,
-        received_at: hit.arrival.at,
+        received_at: hit.replay.map_or(hit.arrival.at, |replay| replay.at),
         door: hit.inbound.door,
         code: answer.code,
         decisive_check,
@@ -654,5 +654,6 @@ pub(super) fn receipt(
         status: answer.status,
         warnings: answer.warnings.clone(),
         request_id: hit.arrival.request_id.clone(),
+        replay_of: hit.replay.map(|replay| replay.of),
     }
 }

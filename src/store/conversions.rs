@@ -65,6 +65,9 @@ pub struct ConversionFilter {
     pub revenue_min: Option<Micros>,
     pub revenue_max: Option<Micros>,
     pub currency: Option<Currency>,
+    /// 0 is the conversion itself.
+    #[serde(default)]
+    pub event_numbers: Option<Vec<i32>>,
     pub include_tests: bool,
     /// Exactly a transaction id, an external transaction id or the opaque id of a conversion.
     pub search: Option<String>,
@@ -353,6 +356,7 @@ impl ConversionFilter {
             ("conversionIp", self.conversion_ips.is_some()),
             ("revenue", self.revenue_min.is_some() || self.revenue_max.is_some()),
             ("currency", self.currency.is_some()),
+            ("eventNumbers", self.event_numbers.is_some()),
         ];
         asked.into_iter().find(|(_, asked)| *asked).map(|(name, _)| name)
     }
@@ -387,6 +391,7 @@ impl ConversionFilter {
             .add_option(self.revenue_min.map(|least| Column::RevenueMicros.gte(least.as_i64())))
             .add_option(self.revenue_max.map(|most| Column::RevenueMicros.lte(most.as_i64())))
             .add_option(self.currency.map(|currency| Column::Currency.eq(currency.as_str())))
+            .add_option(one_of(Column::EventNumber, self.event_numbers.clone()))
             .add_option((!self.include_tests).then(|| Column::IsTest.eq(false)))
             .add_option(self.search.as_deref().map(searched))
     }

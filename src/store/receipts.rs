@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use entity::{conversion_change, receipt as row};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sea_orm::sea_query::{Query, SelectStatement, UnionType};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -86,6 +86,26 @@ pub async fn walk(
     page::narrow(QueryTrait::query(&mut select), page, &[row::Column::Id.into_expr()]);
     let ids: Vec<Uuid> = select.into_tuple().all(database.read()).await?;
     page::page_of(ids, page, |id| vec![Key::Uuid(*id)], |id| Ok(ReceiptId::from_uuid(id)))
+}
+
+/// Those of a filter that may be sent again: refused, or failed by our fault, and no replay themselves. The oldest
+/// first, after the one that is named.
+pub async fn list_replayable(
+    database: &Database,
+    filter: &ReceiptFilter,
+    after: Option<ReceiptId>,
+    rows_max: u64,
+) -> Result<Vec<Receipt>, StoreError> {
+    let verdicts = [Verdict::Refused, Verdict::Failed].map(Verdict::as_str);
+    let select = row::Entity::find()
+        .filter(filter.condition())
+        .filter(row::Column::Verdict.is_in(verdicts))
+        .filter(row::Column::TokenId.is_not_null())
+        .filter(row::Column::ReplayOf.is_null())
+        .filter(Condition::all().add_option(after.map(|id| row::Column::Id.gt(id.uuid()))))
+        .order_by_asc(row::Column::Id)
+        .limit(rows_max);
+    select.all(database.read()).await?.into_iter().map(receipt).collect()
 }
 
 /// How many a filter matches, up to a bound.
@@ -220,6 +240,7 @@ pub(super) fn receipt(row: row::Model) -> Result<Receipt, StoreError> {
         status: cell("status").optional_word(row.status.as_deref(), Status::parse)?,
         warnings: read_warnings(&row.warnings).ok_or_else(|| cell("warnings").unreadable())?,
         request_id: row.request_id,
+        replay_of: row.replay_of.map(ReceiptId::from_uuid),
     })
 }
 

@@ -43,6 +43,7 @@ const TABLE: &[Row] = &[
     Row("Query.publisher", Role::Viewer, "{ publisher(id: \"pub_7\") { name } }"),
     Row("Query.publishers", Role::Viewer, "{ publishers { nodes { name } } }"),
     Row("Query.receipt", Role::Viewer, "{ receipt(id: \"$RCP\") { code } }"),
+    Row("Query.receiptReplayExplain", Role::Manager, "{ receiptReplayExplain(id: \"$RCP\") { code } }"),
     Row("Query.receipts", Role::Viewer, "{ receipts { nodes { code checks { name } } } }"),
     Row("Query.secureTokens", Role::Viewer, "{ secureTokens { nodes { hint } } }"),
     Row("Query.server", Role::Viewer, "{ server { version } }"),
@@ -104,6 +105,11 @@ const TABLE: &[Row] = &[
         "mutation { conversionsExport(filter: {}) { userErrors { code } } }",
     ),
     Row("Mutation.jobCancel", Role::Manager, "mutation { jobCancel(id: \"$JOB\") { userErrors { code } } }"),
+    Row(
+        "Mutation.receiptsReplay",
+        Role::Manager,
+        "mutation { receiptsReplay(ids: [\"$RCP\"]) { userErrors { code } } }",
+    ),
     Row("Mutation.receiptsExport", Role::Manager, "mutation { receiptsExport(filter: {}) { userErrors { code } } }"),
     Row(
         "Mutation.personExport",
@@ -347,6 +353,7 @@ const MUTATIONS: &[&str] = &[
     "secureTokenRevoke(id: \"$TOK\", reason: \"leaked\")",
     "conversionsExport(filter: {})",
     "receiptsExport(filter: {})",
+    "receiptsReplay(ids: [\"$RCP\"])",
     "jobCancel(id: \"$JOB\")",
     "personExport(by: { deviceId: \"nobody\" })",
     "personErase(by: { deviceId: \"nobody\" })",

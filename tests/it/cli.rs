@@ -9,8 +9,13 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use roundtrip::domain::clock::Clock as _;
+use roundtrip::store::{ConnectOptionsOf, Database, Engine};
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+use crate::support::bench::fresh_options;
+use crate::support::databases::tamper;
 
 const LINES_BEGIN: &str = "# --- paste from here ---";
 const LINES_END: &str = "# --- to here ---";
@@ -117,6 +122,47 @@ fn operators_and_tokens_are_made_at_the_command_line() {
     assert!(printed(here, &["token", "list", "--all"]).contains("revoked"));
 
     assert!(printed(here, &["verify"]).contains("0 drifts"));
+}
+
+/// Offer 42 of one advertiser, and publisher 7.
+const CONTROL_DATA: [&str; 3] = [
+    "INSERT INTO advertiser (id, name, state, version, created_at, updated_at) VALUES (1, 'Shop', 'active', 1, 0, 0)",
+    "INSERT INTO publisher (id, name, state, version, created_at, updated_at) VALUES (7, 'News', 'active', 1, 0, 0)",
+    "INSERT INTO offer (id, advertiser_id, name, state, landing_url, currency, revenue_kind, revenue_value, \
+     payout_kind, payout_value, attribution_window_hours, duplicate_policy, manual_approval, clickless_enabled, \
+     pixel_enabled, pixel_trusted, wire_revenue_trusted, wire_payout_trusted, strict_amounts, repeat_window_seconds, \
+     clickless_repeat_window_seconds, reject_without_secure, reject_allowed_addresses, access, version, created_at, \
+     updated_at) VALUES (42, 1, 'Shoes', 'active', 'https://shop.example/?t={transaction_id}', 'EUR', 'fixed', 1, \
+     'fixed', 1, 720, 'one_per_transaction', 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, '', 'all', 1, 0, 0)",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clicks_of_another_system_are_imported_from_a_file_or_from_stdin() {
+    let folder = folder();
+    let here = folder.path();
+    printed(here, &["token", "list"]);
+    let url = format!("sqlite://{}", here.join("data/roundtrip.db").display());
+    let options = ConnectOptionsOf { url: url.into(), ..fresh_options(Engine::Sqlite).0 };
+    let database = Database::connect(&options).await.unwrap();
+    for sql in CONTROL_DATA {
+        tamper(&database, sql).await;
+    }
+    database.close().await;
+    let now = roundtrip::system::SystemClock.now().as_millis();
+    let line = |id: &str, offer: i32| format!("{id},{offer},7,{now}\n");
+    let file = here.join("clicks.csv");
+    std::fs::write(&file, format!("id,offer,publisher,time\n{}{}", line("a", 42), line("b", 43))).unwrap();
+    let import = ["import-clicks", file.to_str().unwrap()];
+    let output = run(here, &import);
+    let (out, err) = texts(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(1), "added 1, there already 0, not taken 1\n"), "{err}");
+    assert!(err.contains("line 3: there is no such offer") && err.contains("1 lines were not taken"), "{err}");
+    let said = with_stdin(here, &["import-clicks", "-"], &format!("id,offer,publisher,time\n{}", line("a", 42)));
+    assert_eq!(said, "added 0, there already 1, not taken 0\n");
+    let (code, said) = refused(here, &["import-clicks", "nowhere.csv"]);
+    assert!(code == Some(1) && said.contains("nowhere.csv"), "{said}");
+    std::fs::write(&file, "click;offer\n").unwrap();
+    assert!(refused(here, &import).1.contains("names no column id"));
 }
 
 #[test]

@@ -271,6 +271,12 @@ on_both_engines! {
         assert!(shown["event"]["removedAt"].take().is_string());
         assert_eq!(shown["event"], json!({ "number": 2, "name": "deposit", "removedAt": null }));
         assert_eq!(shown["payout"]["amount"], "5.00");
+        let count = "query($f: ConversionFilter) { conversions(filter: $f) { totalCount { value } } }";
+        for (numbers, found) in [(json!([0]), 1), (json!([2]), 1), (json!([0, 2]), 2), (json!([1]), 0), (json!([]), 0)] {
+            let filter = json!({ "f": { "eventNumbers": numbers, "search": query.split('=').next_back().unwrap() } });
+            let counted = admin.data(count, filter).await;
+            assert_eq!(counted["conversions"]["totalCount"]["value"], found, "{numbers}");
+        }
         assert_eq!(shown["offer"]["events"].as_array().unwrap().len(), 2);
         let rejected = admin.track(Door::Rejection, &format!("{query}&event_name=deposit&reason=bounced")).await;
         assert_eq!((rejected.code, rejected.conversion), (Rejected, recorded.conversion));

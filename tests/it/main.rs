@@ -38,6 +38,7 @@ mod overload;
 mod pixel;
 mod postback;
 mod reads;
+mod replay;
 mod rotation;
 mod routes;
 mod schema;

@@ -271,6 +271,7 @@ fn receipt_row(number: u8) -> receipt::Model {
         status: Some("approved".into()),
         warnings: "unknown_parameter:a%3Ab:offer".into(),
         request_id: "r".into(),
+        replay_of: None,
     }
 }
 

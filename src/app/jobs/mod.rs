@@ -37,6 +37,7 @@ pub mod erase_person;
 pub mod export_conversions;
 pub mod export_person;
 pub mod export_receipts;
+pub mod replay_receipts;
 pub mod run;
 
 /// Changes of jobs that a subscriber may be behind; whoever is further behind reads the job anew.
@@ -130,6 +131,7 @@ pub fn step_of<'a>(app: &'a App, job: &'a Job) -> BoxFuture<'a, Result<Step, Ste
         JobKind::ConversionsReject | JobKind::ConversionsReinstate => Box::pin(change_conversions::step(app, job)),
         JobKind::ConversionsExport => Box::pin(export_conversions::step(app, job)),
         JobKind::ReceiptsExport => Box::pin(export_receipts::step(app, job)),
+        JobKind::ReceiptsReplay => Box::pin(replay_receipts::step(app, job)),
     }
 }
 

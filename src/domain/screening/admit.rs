@@ -7,12 +7,12 @@ use secrecy::ExposeSecret;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
 use crate::domain::foreign_click::Aliases;
-use crate::domain::ids::PublisherId;
+use crate::domain::ids::{PublisherId, TokenId};
 use crate::domain::inbound::{Door, Inbound, SecureSlot, Slot, WarningCode, presentable};
 use crate::domain::keyring::Keyring;
 use crate::domain::offer::{Offer, OfferState};
 use crate::domain::receipt::Arrival;
-use crate::domain::secure_token::{SecureToken, TokenDigest, TokenScope};
+use crate::domain::secure_token::{SecureToken, TokenDigest, TokenScope, TokenState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transaction_id::{TransactionId, Unsealed};
 
@@ -95,9 +95,7 @@ impl<'a> Admitting<'a, '_> {
         if self.inbound.door.capability().is_some_and(|needed| !token.capabilities.has(needed)) {
             return Err(Refusal::new(Check::TokenMay, Code::TokenCapability));
         }
-        if !token.admits(self.arrival.address) {
-            return Err(Refusal::new(Check::SenderAddress, Code::IpNotAllowed));
-        }
+        self.admits_sender(token)?;
         Ok(token)
     }
 
@@ -106,9 +104,31 @@ impl<'a> Admitting<'a, '_> {
             SecureSlot::Absent => return Err((Check::TokenPresent, Code::MissingSecure)),
             SecureSlot::Unusable => return Err((Check::TokenLive, Code::InvalidSecure)),
             SecureSlot::Present(secret) => secret,
+            SecureSlot::Verified { token, .. } => return self.believed_token(*token),
         };
         live_token(self.snapshot, &TokenDigest::of(secret.expose_secret()), self.arrival.at)
             .ok_or((Check::TokenLive, Code::InvalidSecure))
+    }
+
+    /// Of a receipt: it was believed when the request came, so an end of its overlap since then does not matter. One
+    /// that was revoked may have leaked before.
+    fn believed_token(&self, id: TokenId) -> Result<&'a SecureToken, (Check, Code)> {
+        let found = self.snapshot.token_by_id(id).filter(|token| token.state != TokenState::Revoked);
+        found.ok_or((Check::TokenLive, Code::InvalidSecure))
+    }
+
+    fn admits_sender(&self, token: &SecureToken) -> Result<(), Refusal> {
+        let refusal = Refusal::new(Check::SenderAddress, Code::IpNotAllowed);
+        match &self.inbound.secure {
+            SecureSlot::Verified { sender, .. } if !token.admits_private(sender, self.keyring) => {
+                let detail = format!("It came from {}; nothing more exact is kept of it.", sender.network);
+                Err(Refusal { detail: Some(detail), ..refusal })
+            }
+            SecureSlot::Verified { .. } => Ok(()),
+            SecureSlot::Absent | SecureSlot::Unusable | SecureSlot::Present(_) => {
+                if token.admits(self.arrival.address) { Ok(()) } else { Err(refusal) }
+            }
+        }
     }
 
     /// A rejection by the sealed id alone, where the offer admits it from this address.

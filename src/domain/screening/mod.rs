@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Timestamp;
 use super::code::Code;
 use super::ids::{OfferId, PublisherId, ReceiptId, TokenId};
 use super::inbound::{Inbound, Problem, Warning, WarningCode};
@@ -49,6 +50,18 @@ pub struct Hit {
     pub email: Option<PrivateEmail>,
     /// Additional parameters in private forms, to be kept with the conversion.
     pub extras: Vec<(String, String)>,
+    /// Sent again from a receipt; never written down.
+    #[serde(skip)]
+    pub replay: Option<Replay>,
+}
+
+/// What a request is that is sent again from its receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The receipt of the first attempt, which keeps its own verdict.
+    pub of: ReceiptId,
+    /// When it is sent again; the request itself has its own time.
+    pub at: Timestamp,
 }
 
 /// What is known of a request so far, whatever becomes of it: for its receipt.

@@ -102,6 +102,7 @@ impl Room {
         let inbound = read(door, pairs);
         let address: IpAddr = [203, 0, 113, 9].into();
         Hit {
+            replay: None,
             params: canonical_params(&inbound, &self.keyring),
             address: PrivateAddress::of(&self.keyring, address),
             conversion_ip: None,

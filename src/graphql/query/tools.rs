@@ -3,12 +3,13 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::{
-    app::{explain_postback::explain_postback, postback_urls},
-    domain::{operator, secure_token::TokenScope},
+    app::{explain_postback::explain_postback, postback_urls, replay_receipts::explain_replay},
+    domain::{ids::ReceiptId, operator, secure_token::TokenScope},
     graphql::{
         context::Find as _,
         error,
         guard::auth,
+        id::Id,
         scalars::IpAddress,
         types::{
             explanation::PostbackExplanation,
@@ -61,6 +62,19 @@ impl ToolsQuery {
     ) -> Result<Option<PostbackExplanation>> {
         let address = source_ip.and_then(|ip| ip.address()).or(ctx.principal()?.address);
         match outcome(explain_postback(ctx.app()?, &url, address).await)? {
+            Ok(explained) => PostbackExplanation::of(ctx, explained).await.map(Some),
+            Err(faults) => Err(first_fault(faults)),
+        }
+    }
+
+    /// What a refused request would come to if it were sent again from its receipt now. Nothing is written.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn receipt_replay_explain(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The receipt.")] id: Id<ReceiptId>,
+    ) -> Result<Option<PostbackExplanation>> {
+        match outcome(explain_replay(ctx.app()?, id.0).await)? {
             Ok(explained) => PostbackExplanation::of(ctx, explained).await.map(Some),
             Err(faults) => Err(first_fault(faults)),
         }

@@ -444,6 +444,8 @@ pub struct ConversionFilter {
     revenue: Option<DecimalRange>,
     /// The currency of its money.
     currency: Option<CurrencyCode>,
+    /// Any of these events, by their numbers; 0 is the conversion itself.
+    event_numbers: Option<Vec<i32>>,
     /// Those of test links too.
     #[graphql(default = false)]
     include_tests: bool,
@@ -477,6 +479,7 @@ impl ConversionFilter {
             revenue_min,
             revenue_max,
             currency: self.currency.map(|currency| currency.0),
+            event_numbers: self.event_numbers,
             include_tests: self.include_tests,
             search: self.search,
         })

@@ -140,6 +140,7 @@ struct Keys {
     offer: Option<OfferId>,
     publisher: Option<PublisherId>,
     conversion: Option<ConversionId>,
+    replay_of: Option<ReceiptId>,
 }
 
 impl From<receipt::Receipt> for Receipt {
@@ -175,6 +176,7 @@ impl From<receipt::Receipt> for Receipt {
                 offer: receipt.offer,
                 publisher: receipt.publisher,
                 conversion: receipt.conversion,
+                replay_of: receipt.replay_of,
             },
         }
     }
@@ -233,6 +235,11 @@ impl Receipt {
     /// The conversion that it was about.
     async fn conversion(&self, ctx: &Context<'_>) -> Result<Option<Conversion>> {
         Conversion::load(ctx, self.keys.conversion).await
+    }
+
+    /// The first attempt, where this request was sent again from its receipt; null when receipts that old are gone.
+    async fn replay_of(&self, ctx: &Context<'_>) -> Result<Option<Self>> {
+        Self::load(ctx, self.keys.replay_of).await
     }
 
     /// The request that recorded the conversion which this one repeats.

@@ -242,6 +242,8 @@ pub enum JobKind {
     PersonExport,
     /// Empties what is personal in everything that is stored of somebody.
     PersonErase,
+    /// Sends refused requests again from their receipts.
+    ReceiptsReplay,
 }
 
 /// The closed list of codes of userErrors.

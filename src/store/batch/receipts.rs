@@ -45,6 +45,7 @@ pub(super) fn receipt_rows(receipts: &[Receipt], repetition: Repetition) -> Rows
         ("status", of.text_or_null(|r| r.status.map(|status| status.as_str()))),
         ("warnings", Column::MadeText(warnings)),
         ("request_id", of.text(|r| &r.request_id)),
+        ("replay_of", of.uuid(|r| r.replay_of.map(ReceiptId::uuid))),
     ];
     let tail = match repetition {
         Repetition::Never => "",

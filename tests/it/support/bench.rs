@@ -257,6 +257,7 @@ pub(crate) fn hit(
     let inbound = read(door, pairs);
     let address: IpAddr = [203, 0, 113, 9].into();
     Hit {
+        replay: None,
         params: canonical_params(&inbound, keyring),
         address: PrivateAddress::of(keyring, address),
         conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(keyring, ip)),

@@ -20,6 +20,7 @@ fn hit(door: Door, query: &str) -> Hit {
     let inbound = read_pairs(door, Pairs::from_query(query.as_bytes()));
     let address: IpAddr = [203, 0, 113, 9].into();
     Hit {
+        replay: None,
         params: canonical_params(&inbound, &keyring),
         address: PrivateAddress::of(&keyring, address),
         conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(&keyring, ip)),

@@ -12,6 +12,7 @@
 mod demo;
 mod documents;
 mod import_clicks;
+mod keys;
 mod migrate;
 mod opened;
 mod operator;
@@ -66,8 +67,11 @@ enum Command {
     Verify,
     /// Import the clicks of another system, so that their conversions come home under its ids.
     ImportClicks(import_clicks::Arguments),
-    /// Print a new key file: the keys of one installation.
-    Keys,
+    /// Print a new key file (the keys of one installation), or rotate the key of sessions in this one's.
+    Keys {
+        #[command(subcommand)]
+        action: Option<keys::Action>,
+    },
 }
 
 /// Runs one command to its end.
@@ -87,7 +91,8 @@ fn run(cli: Cli) -> Result<(), CliProblem> {
     match cli.command {
         Command::Schema => documents::schema(),
         Command::Openapi => documents::openapi(),
-        Command::Keys => documents::keys(),
+        Command::Keys { action: None } => keys::print_new(),
+        Command::Keys { action: Some(action) } => keys::run(&config()?, action),
         Command::Serve => {
             let config = config()?;
             telemetry::install_logs(&config.logs)?;

@@ -20,8 +20,10 @@ use tokio::time::{Instant, interval, timeout};
 use crate::app::access_token::{AccessTokens, SigningKeys};
 use crate::app::dns::{Dns, DnsFailure};
 use crate::app::jobs::{self, JobSignals};
+use crate::app::key_uses;
 use crate::app::lockout::Lockout;
 use crate::app::passwords::Passwords;
+use crate::app::point_budget::PointBudget;
 use crate::app::retention::{keep, pass};
 use crate::app::snapshot::{UnknownTokens, keep_fresh};
 use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits, TrackingRates};
@@ -151,6 +153,7 @@ impl Server {
         let mut spooling = JoinSet::from_iter([spooling]);
         let mut background = JoinSet::new();
         background.spawn(until(stopped.clone(), keep_fresh(self.state.app.clone())));
+        background.spawn(until(stopped.clone(), key_uses::keep(self.state.app.clone())));
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
         background.spawn(until(stopped.clone(), look_after_intake(self.state.app.clone())));
         background.spawn(until(stopped.clone(), retention(self.state.app.clone(), self.receipt_days)));
@@ -351,9 +354,9 @@ fn put_together(
 }
 
 fn identity(config: &Config, sessions: &SessionKeys) -> Result<Identity, AppError> {
-    let previous = sessions.previous.as_ref().map(SessionSeed::expose);
+    let beside: Vec<_> = sessions.previous.iter().chain(&sessions.next).map(SessionSeed::expose).collect();
     let tokens = AccessTokens {
-        keys: SigningKeys::from_seeds(sessions.current.expose(), previous)?,
+        keys: SigningKeys::from_seeds(sessions.current.expose(), &beside)?,
         issuer: config.session.issuer.clone(),
         audience: config.session.audience.clone(),
         access_seconds: whole_seconds(config.session.access),
@@ -362,6 +365,8 @@ fn identity(config: &Config, sessions: &SessionKeys) -> Result<Identity, AppErro
     Ok(Identity {
         passwords: Passwords::new(limits.password_hashes_max),
         lockout: Lockout::new(limits.sign_in_failures_max, whole_seconds(limits.sign_in_window).into()),
+        invite_seconds: whole_seconds(config.session.invite),
+        budget: PointBudget::new(limits.graphql_points_per_minute),
         ..Identity::new(tokens, whole_seconds(config.session.refresh))
     })
 }
@@ -411,6 +416,7 @@ fn http_state(config: &Config, app: Arc<App>) -> Result<HttpState, StartProblem>
         metrics: Metrics::install()?,
         request_ids: RequestIds::new(app.entropy.as_ref()),
         admin_hosts,
+        cors_origins: config.server.cors_origins.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         body_timeout: config.server.body_timeout,
         bots: Visitors::new(),

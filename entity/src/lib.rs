@@ -5,6 +5,7 @@
 //! holds every entity to the migrated database on both engines.
 
 pub mod advertiser;
+pub mod api_key;
 pub mod audit_event;
 pub mod click;
 pub mod config_version;
@@ -14,6 +15,7 @@ pub mod conversion_extra;
 pub mod conversion_key;
 pub mod foreign_click;
 pub mod idempotency_key;
+pub mod invitation;
 pub mod job;
 pub mod job_error;
 pub mod offer;

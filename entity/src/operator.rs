@@ -10,6 +10,7 @@ pub struct Model {
     /// Lower case.
     pub email: String,
     pub name: String,
+    /// Empty until whoever was invited has set a password.
     pub password_hash: String,
     pub role: String,
     pub is_active: bool,
@@ -18,6 +19,8 @@ pub struct Model {
     pub created_at: i64,
     pub last_seen_at: Option<i64>,
     pub version: i32,
+    /// IANA name; none: that of the workspace.
+    pub time_zone: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,6 +12,7 @@ mod m0002_late_clicks;
 mod m0003_keys_side_by_side;
 mod m0005_events;
 mod m0006_jobs;
+mod m0007_identity;
 mod m0009_replays;
 
 pub struct Migrator;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_keys_side_by_side::Migration),
             Box::new(m0005_events::Migration),
             Box::new(m0006_jobs::Migration),
+            Box::new(m0007_identity::Migration),
             Box::new(m0009_replays::Migration),
         ]
     }

@@ -31,10 +31,10 @@ pub const LEEWAY_SECONDS: i64 = 5;
 const TOKEN_BYTES_MAX: usize = 2048;
 const TYPE: &str = "at+jwt";
 
-/// The key that signs, and the one before it, which still verifies.
+/// The key that signs, and those beside it, which only verify: the one before it, and the one that comes next.
 pub struct SigningKeys {
     current: SigningKey,
-    previous: Option<SigningKey>,
+    beside: Vec<SigningKey>,
     refresh: RefreshKeys,
 }
 
@@ -45,15 +45,16 @@ struct SigningKey {
 }
 
 impl SigningKeys {
-    /// From Ed25519 seeds (RFC 8032). To rotate: the current one becomes the previous one; it may be dropped when
-    /// the longest refresh token of its time has ended.
+    /// From Ed25519 seeds (RFC 8032). To rotate: the current one steps beside the new one; it may be dropped when the
+    /// longest refresh token of its time has ended.
     ///
     /// # Errors
     /// The crypto library does not take a seed, which 32 bytes do not cause.
-    pub fn from_seeds(current: &[u8; 32], previous: Option<&[u8; 32]>) -> Result<Self, AppError> {
+    pub fn from_seeds(current: &[u8; 32], beside: &[&[u8; 32]]) -> Result<Self, AppError> {
         install_provider();
-        let refresh = RefreshKeys::from_seeds(current, previous);
-        Ok(Self { current: SigningKey::new(current)?, previous: previous.map(SigningKey::new).transpose()?, refresh })
+        let refresh = RefreshKeys::from_seeds(current, beside);
+        let beside = beside.iter().map(|seed| SigningKey::new(seed)).collect::<Result<_, _>>()?;
+        Ok(Self { current: SigningKey::new(current)?, beside, refresh })
     }
 
     /// Keys that nothing else shares, for one run: tests and benches.
@@ -61,7 +62,7 @@ impl SigningKeys {
     /// # Errors
     /// As of [`Self::from_seeds`].
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, AppError> {
-        Self::from_seeds(&Zeroizing::new(random_bytes(entropy)), None)
+        Self::from_seeds(&Zeroizing::new(random_bytes(entropy)), &[])
     }
 
     /// What refresh tokens are proved with; from the same seeds.
@@ -70,14 +71,14 @@ impl SigningKeys {
     }
 
     fn by_kid(&self, kid: &str) -> Option<&SigningKey> {
-        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.kid == kid)
+        std::iter::once(&self.current).chain(&self.beside).find(|key| key.kid == kid)
     }
 }
 
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let previous = self.previous.as_ref().map(|key| key.kid.as_str());
-        f.debug_struct("SigningKeys").field("current", &self.current.kid).field("previous", &previous).finish()
+        let beside: Vec<_> = self.beside.iter().map(|key| key.kid.as_str()).collect();
+        f.debug_struct("SigningKeys").field("current", &self.current.kid).field("beside", &beside).finish()
     }
 }
 
@@ -282,9 +283,9 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
     const SEED: [u8; 32] = [7; 32];
 
-    fn tokens_of(current: &[u8; 32], previous: Option<&[u8; 32]>) -> AccessTokens {
+    fn tokens_of(current: &[u8; 32], beside: &[&[u8; 32]]) -> AccessTokens {
         AccessTokens {
-            keys: SigningKeys::from_seeds(current, previous).unwrap(),
+            keys: SigningKeys::from_seeds(current, beside).unwrap(),
             issuer: "roundtrip".into(),
             audience: "roundtrip-admin".into(),
             access_seconds: 900,
@@ -292,7 +293,7 @@ mod tests {
     }
 
     fn tokens() -> AccessTokens {
-        tokens_of(&SEED, None)
+        tokens_of(&SEED, &[])
     }
 
     fn grant() -> AccessGrant {
@@ -476,17 +477,19 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_key_verifies_and_no_older_one_does() {
+    fn the_keys_beside_the_current_one_verify_and_no_other_does() {
         let text = issued(&tokens());
-        assert_eq!(tokens_of(&[8; 32], Some(&SEED)).verify(&text, NOW), Ok(grant()));
-        assert_eq!(tokens_of(&[9; 32], Some(&[8; 32])).verify(&text, NOW), Err(TokenRefused::Invalid));
-        let rotated = issued(&tokens_of(&[8; 32], Some(&SEED)));
+        assert_eq!(tokens_of(&[8; 32], &[&SEED]).verify(&text, NOW), Ok(grant()));
+        assert_eq!(tokens_of(&[7; 32], &[&[8; 32], &[6; 32]]).verify(&text, NOW), Ok(grant()));
+        assert_eq!(tokens_of(&[9; 32], &[&[8; 32]]).verify(&text, NOW), Err(TokenRefused::Invalid));
+        let rotated = issued(&tokens_of(&[8; 32], &[&SEED]));
         assert_eq!(tokens().verify(&rotated, NOW), Err(TokenRefused::Invalid));
+        assert_eq!(tokens_of(&SEED, &[&[8; 32]]).verify(&rotated, NOW), Ok(grant()), "prepared for what comes next");
     }
 
     #[test]
     fn keys_print_their_names_only() {
-        let printed = format!("{:?}", tokens_of(&[8; 32], Some(&SEED)));
+        let printed = format!("{:?}", tokens_of(&[8; 32], &[&SEED]));
         assert!(!printed.contains("[7, 7") && printed.contains("SigningKeys"), "{printed}");
     }
 }

@@ -1,19 +1,21 @@
-//! Operators: made, and given another password. For the command line now; the admin API will use the same verbs.
+//! Operators: made with a password, and given another one, at the command line; and what the other verbs about
+//! operators share.
 //!
 //! Another password ends every session of the operator and makes every access token void: whoever changes it after
 //! a theft must be alone in the account afterwards. A password is never generated twice, stored, or logged.
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::form::Form;
 use super::{App, AppError, Outcome, UserError, UserErrorCode, snapshot};
 use crate::domain::audit::{AuditChange, AuditEvent, beginnings};
 use crate::domain::clock::{Entropy, random_bytes};
 use crate::domain::ids::OperatorId;
 use crate::domain::operator::{
-    NAME_CHARACTERS_MAX, Operator, PasswordRefused, Principal, Role, check_password, parse_email,
+    ACTIVE_OPERATORS_MAX, NAME_CHARACTERS_MAX, Operator, PasswordRefused, Principal, Role, check_password, parse_email,
+    parse_time_zone,
 };
-use crate::store::settings::Setting;
-use crate::store::{StoreError, audit, operators, sessions, settings};
+use crate::store::{StoreError, audit, invitations, operators, sessions, settings};
 
 /// Characters of a generated password: 5 bits each.
 const GENERATED_CHARACTERS: usize = 24;
@@ -43,22 +45,18 @@ pub async fn create_operator(
         Err(errors) => return Ok(Err(errors)),
     };
     let hash = app.identity.passwords.hash(password, app.entropy.as_ref()).await?;
-    let operator = new_operator(app, draft);
+    let operator = new_operator(app, draft, true);
     let (row, event) = (operator.clone(), created(app, &operator, principal));
     let written = app.database.control_write(Box::new(move |transaction| {
         Box::pin(async move {
-            operators::insert(transaction, &row, &hash).await?;
-            if settings::find_in(transaction, Setting::SetupCompletedAt).await?.is_none() {
-                let now = row.created_at.to_string();
-                settings::set(transaction, Setting::SetupCompletedAt, Some(&now)).await?;
-                settings::set(transaction, Setting::SetupCodeDigest, None).await?;
-            }
+            operators::insert(transaction, &row, Some(&hash)).await?;
+            settings::complete_setup(transaction, row.created_at).await?;
             audit::insert(transaction, event).await
         })
     }));
     match written.await {
         Ok(()) => {}
-        Err(StoreError::Taken(_)) => return Ok(Err(vec![taken(&operator.email)])),
+        Err(StoreError::Taken(_)) => return Ok(Err(vec![taken(&operator.email, &["email"])])),
         Err(error) => return Err(error.into()),
     }
     snapshot::refresh_after_write(app).await;
@@ -70,20 +68,31 @@ pub async fn create_operator(
 /// # Errors
 /// Our own failures only.
 pub async fn set_password(app: &App, principal: &Principal, email: &str, password: SecretString) -> Outcome<Operator> {
+    let operator = match find_operator(app, email).await? {
+        Ok(operator) => operator,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    if let Err(refused) = check_password(password.expose_secret(), &operator.email) {
+        return Ok(Err(vec![weak(refused, &["password"])]));
+    }
+    let hash = app.identity.passwords.hash(password, app.entropy.as_ref()).await?;
+    if !write_password(app, principal, &operator, hash).await? {
+        return Ok(Err(vec![not_found(&["email"])]));
+    }
+    snapshot::refresh_after_write(app).await;
+    Ok(Ok(operator))
+}
+
+/// The operator with this e-mail address.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn find_operator(app: &App, email: &str) -> Outcome<Operator> {
     let found = match parse_email(email) {
         Some(email) => operators::find_by_email(app.database.read(), &email).await?,
         None => None,
     };
-    let Some(operator) = found.map(|found| found.operator) else { return Ok(Err(vec![unknown()])) };
-    if let Err(refused) = check_password(password.expose_secret(), &operator.email) {
-        return Ok(Err(vec![weak(refused)]));
-    }
-    let hash = app.identity.passwords.hash(password, app.entropy.as_ref()).await?;
-    if !write_password(app, principal, &operator, hash).await? {
-        return Ok(Err(vec![unknown()]));
-    }
-    snapshot::refresh_after_write(app).await;
-    Ok(Ok(operator))
+    Ok(found.map(|found| found.operator).ok_or_else(|| vec![not_found(&["email"])]))
 }
 
 /// A password that nobody has to think of: 120 random bits.
@@ -95,36 +104,56 @@ pub fn generate_password(entropy: &dyn Entropy) -> SecretString {
 
 /// The draft with its values in their one spelling, or everything that is wrong with it.
 pub(super) fn check_draft(draft: Draft, password: &SecretString) -> Result<Draft, Vec<UserError>> {
-    let mut errors = Vec::new();
-    let email = parse_email(&draft.email);
-    if email.is_none() {
-        errors.push(UserError::new(UserErrorCode::Invalid, &["email"], "This is not an e-mail address"));
+    let mut form = Form::new(None);
+    let email = read_email(&mut form, &draft.email);
+    let name = read_name(&mut form, &draft.name);
+    if let Err(refused) = check_password(password.expose_secret(), &email) {
+        form.refuse(UserErrorCode::PasswordTooWeak, &["password"], refused.to_string());
     }
-    let name = draft.name.trim().to_owned();
-    if name.is_empty() {
-        errors.push(UserError::new(UserErrorCode::Required, &["name"], "A name is needed"));
-    } else if name.chars().count() > NAME_CHARACTERS_MAX {
-        let message = format!("A name has at most {NAME_CHARACTERS_MAX} characters");
-        errors.push(UserError::new(UserErrorCode::TooLong, &["name"], message));
-    } else if name.chars().any(char::is_control) {
-        errors.push(UserError::new(UserErrorCode::Invalid, &["name"], "A name has no control characters"));
-    }
-    if let Err(refused) = check_password(password.expose_secret(), email.as_deref().unwrap_or(&draft.email)) {
-        errors.push(weak(refused));
-    }
-    match email {
-        Some(email) if errors.is_empty() => Ok(Draft { email, name, role: draft.role }),
-        Some(_) | None => Err(errors),
-    }
+    form.finish(Some(Draft { email, name, role: draft.role }))
 }
 
-pub(super) fn new_operator(app: &App, draft: Draft) -> Operator {
+/// In its one spelling; as it was typed when it is none, which the form then says.
+pub(super) fn read_email(form: &mut Form, text: &str) -> String {
+    parse_email(text).unwrap_or_else(|| {
+        form.refuse(UserErrorCode::Invalid, &["email"], "This is not an e-mail address.");
+        text.to_owned()
+    })
+}
+
+/// One line of 1 to 100 characters.
+pub(super) fn read_name(form: &mut Form, text: &str) -> String {
+    let name = text.trim().to_owned();
+    if name.is_empty() {
+        form.refuse(UserErrorCode::Required, &["name"], "A name is needed.");
+    } else if name.chars().count() > NAME_CHARACTERS_MAX {
+        let message = format!("A name has at most {NAME_CHARACTERS_MAX} characters.");
+        form.refuse(UserErrorCode::TooLong, &["name"], message);
+    } else if name.chars().any(char::is_control) {
+        form.refuse(UserErrorCode::Invalid, &["name"], "A name has no control characters.");
+    }
+    name
+}
+
+/// The name of a time zone in its own spelling.
+pub(super) fn read_time_zone(form: &mut Form, text: &str) -> Option<String> {
+    let zone = parse_time_zone(text);
+    if zone.is_none() {
+        let hint = "Send the name that IANA has for it, such as Europe/Berlin.".to_owned();
+        form.refuse_with_hint(UserErrorCode::Invalid, &["timezone"], "There is no such time zone.", hint);
+    }
+    zone
+}
+
+pub(super) fn new_operator(app: &App, draft: Draft, has_password: bool) -> Operator {
     Operator {
         id: OperatorId::mint(app.clock.as_ref(), app.entropy.as_ref()),
         email: draft.email,
         name: draft.name,
         role: draft.role,
         is_active: true,
+        has_password,
+        time_zone: None,
         token_version: 1,
         created_at: app.clock.now(),
         last_seen_at: None,
@@ -134,12 +163,17 @@ pub(super) fn new_operator(app: &App, draft: Draft) -> Operator {
 
 /// The audit entry of a new operator.
 pub(super) fn created(app: &App, operator: &Operator, principal: &Principal) -> AuditEvent {
-    let changes = beginnings(vec![
+    about(app, (operator.id, &operator.name), principal, "operator.create", first_fields(operator))
+}
+
+/// What a new operator begins with.
+pub(super) fn first_fields(operator: &Operator) -> Vec<AuditChange> {
+    beginnings(vec![
         ("email", Some(operator.email.clone())),
         ("name", Some(operator.name.clone())),
         ("role", Some(operator.role.as_str().to_owned())),
-    ]);
-    about(app, operator, principal, "operator.create", changes)
+        ("timezone", operator.time_zone.clone()),
+    ])
 }
 
 async fn write_password(
@@ -149,13 +183,14 @@ async fn write_password(
     hash: SecretString,
 ) -> Result<bool, AppError> {
     let (id, now) = (operator.id, app.clock.now());
-    let event = about(app, operator, principal, "operator.set_password", Vec::new());
+    let event = about(app, (id, &operator.name), principal, "operator.set_password", Vec::new());
     let work = app.database.control_decision(Box::new(move |transaction| {
         Box::pin(async move {
             if !operators::set_password(transaction, id, &hash).await? {
                 return Ok(Err(()));
             }
-            sessions::revoke_all(transaction, id, now).await?;
+            sessions::revoke_all(transaction, id, None, now).await?;
+            invitations::delete(transaction, id).await?;
             audit::insert(transaction, event).await?;
             Ok(Ok(()))
         })
@@ -163,21 +198,32 @@ async fn write_password(
     Ok(work.await?.is_ok())
 }
 
-fn about(app: &App, operator: &Operator, principal: &Principal, action: &str, changes: Vec<AuditChange>) -> AuditEvent {
-    let chance = (app.clock.as_ref(), app.entropy.as_ref());
-    AuditEvent::new(principal, action, (&operator.id, &operator.name), changes, chance)
+/// The audit entry of what `principal` does now to an operator.
+pub(super) fn about(
+    app: &App,
+    (id, name): (OperatorId, &str),
+    principal: &Principal,
+    action: &str,
+    changes: Vec<AuditChange>,
+) -> AuditEvent {
+    AuditEvent::new(principal, action, (&id, name), changes, (app.clock.as_ref(), app.entropy.as_ref()))
 }
 
-fn weak(refused: PasswordRefused) -> UserError {
-    UserError::new(UserErrorCode::PasswordTooWeak, &["password"], refused.to_string())
+pub(super) fn weak(refused: PasswordRefused, field: &[&str]) -> UserError {
+    UserError::new(UserErrorCode::PasswordTooWeak, field, refused.to_string())
 }
 
-fn taken(email: &str) -> UserError {
-    UserError::new(UserErrorCode::Taken, &["email"], format!("There is an operator with the address {email}"))
+pub(super) fn taken(email: &str, field: &[&str]) -> UserError {
+    UserError::new(UserErrorCode::Taken, field, format!("There is an operator with the address {email}"))
 }
 
-fn unknown() -> UserError {
-    UserError::new(UserErrorCode::NotFound, &["email"], "There is no operator with this address")
+pub(super) fn too_many(field: &[&str]) -> UserError {
+    let message = format!("There are {ACTIVE_OPERATORS_MAX} active operators already.");
+    UserError::new(UserErrorCode::LimitExceeded, field, message).with_hint("Switch somebody off first.")
+}
+
+pub(super) fn not_found(field: &[&str]) -> UserError {
+    UserError::new(UserErrorCode::NotFound, field, "There is no such operator.")
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use super::operators::{Draft, check_draft, created, new_operator};
 use super::sign_in::{SignedIn, begin_session};
 use super::{App, AppError, UserError, snapshot};
+use crate::domain::one_time_code::{CodeDigest, OneTimeCode};
 use crate::domain::operator::{Caller, Operator, Principal, Role};
-use crate::domain::setup_code::{SetupCode, SetupDigest};
 use crate::store::settings::Setting;
 use crate::store::{audit, operators, settings};
 
@@ -38,8 +38,8 @@ pub enum SetupRefused {
 ///
 /// # Errors
 /// Our own failures only.
-pub async fn ensure_setup_code(app: &App) -> Result<Option<SetupCode>, AppError> {
-    let code = SetupCode::mint(app.entropy.as_ref());
+pub async fn ensure_setup_code(app: &App) -> Result<Option<OneTimeCode>, AppError> {
+    let code = OneTimeCode::mint(app.entropy.as_ref());
     let digest = code.digest();
     let work = app.database.side_write(Box::new(move |transaction| {
         Box::pin(async move {
@@ -80,7 +80,7 @@ pub async fn set_up(
         Err(errors) => return Ok(Err(SetupRefused::Invalid(errors))),
     };
     let hash = app.identity.passwords.hash(request.password, app.entropy.as_ref()).await?;
-    let operator = new_operator(app, draft);
+    let operator = new_operator(app, draft, true);
     if let Err(refused) = insert_first(app, operator.clone(), hash, &request.code, caller).await? {
         return Ok(Err(refused));
     }
@@ -99,8 +99,8 @@ async fn check_code(app: &App, code: &str) -> Result<Result<(), SetupRefused>, A
 }
 
 fn is_code(code: &str, stored: Option<String>) -> bool {
-    let stored = stored.map(SetupDigest::from_stored);
-    SetupCode::parse(code).zip(stored).is_some_and(|(code, stored)| code.digest().matches(&stored))
+    let stored = stored.map(CodeDigest::from_stored);
+    OneTimeCode::parse(code).zip(stored).is_some_and(|(code, stored)| code.digest().matches(&stored))
 }
 
 async fn insert_first(
@@ -120,9 +120,8 @@ async fn insert_first(
             if !is_code(&code, settings::find_in(transaction, Setting::SetupCodeDigest).await?) {
                 return Ok(Err(SetupRefused::WrongCode));
             }
-            operators::insert(transaction, &operator, &hash).await?;
-            settings::set(transaction, Setting::SetupCodeDigest, None).await?;
-            settings::set(transaction, Setting::SetupCompletedAt, Some(&operator.created_at.to_string())).await?;
+            operators::insert(transaction, &operator, Some(&hash)).await?;
+            settings::complete_setup(transaction, operator.created_at).await?;
             audit::insert(transaction, event).await?;
             Ok(Ok(()))
         })

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::access_token::AccessGrant;
 use super::lockout::Pair;
-use super::{App, AppError, snapshot};
+use super::{App, AppError, Outcome, UserError, UserErrorCode, snapshot};
 use crate::domain::audit::AuditEvent;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::SessionId;
@@ -163,7 +163,7 @@ pub(super) async fn begin_session(app: &App, operator: Operator) -> Result<Optio
 async fn check(app: &App, email: &str, password: SecretString) -> Result<Option<Operator>, AppError> {
     let found = operators::find_by_email(app.database.read(), email).await?;
     let (operator, stored) = found.map(|found| (found.operator, found.password_hash)).unzip();
-    let right = app.identity.passwords.verify(password, stored).await?;
+    let right = app.identity.passwords.verify(password, stored.flatten()).await?;
     Ok(operator.filter(|operator| right && operator.is_active))
 }
 
@@ -227,6 +227,33 @@ async fn rotate(app: &App, token: RefreshToken, next: &RefreshToken) -> Result<R
         })
     }));
     Ok(work.await?)
+}
+
+/// Ends one of the principal's own sessions. Somebody else's is not there for them.
+///
+/// # Errors
+/// `NotFound`: there is no such session of theirs, or it is over.
+pub async fn revoke_session(app: &App, principal: &Principal, session: SessionId) -> Outcome<SessionId> {
+    let (own, now) = (principal.operator.filter(|_| principal.session.is_some()), app.clock.now());
+    let chance = (app.clock.as_ref(), app.entropy.as_ref());
+    let event = AuditEvent::new(principal, "session.end", (&session, &principal.label), Vec::new(), chance);
+    let work = app.database.control_decision(Box::new(move |transaction| {
+        Box::pin(async move {
+            let found = sessions::find(transaction, session).await?;
+            let is_own = found.is_some_and(|found| Some(found.operator) == own);
+            if !is_own || !sessions::revoke(transaction, session, now).await? {
+                return Ok(Err(()));
+            }
+            audit::insert(transaction, event).await?;
+            Ok(Ok(()))
+        })
+    }));
+    if work.await?.is_err() {
+        let message = "You have no such session, or it is over.";
+        return Ok(Err(vec![UserError::new(UserErrorCode::NotFound, &["id"], message)]));
+    }
+    snapshot::refresh_after_write(app).await;
+    Ok(Ok(session))
 }
 
 /// Ends `session` with its audit entry. Without a `principal` it is the session's own operator who does it.

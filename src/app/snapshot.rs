@@ -13,7 +13,7 @@ use super::{App, AppError};
 use crate::domain::clock::Timestamp;
 use crate::domain::secure_token::TokenDigest;
 use crate::domain::snapshot::Snapshot;
-use crate::store;
+use crate::store::{self, StoreError};
 
 /// How often a server looks whether another one has written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -79,18 +79,38 @@ pub async fn find_unknown_token(app: &App, digest: &TokenDigest) -> Result<bool,
 }
 
 async fn ask_for_token(app: &App, digest: &TokenDigest) -> Result<bool, AppError> {
-    match store::snapshot::knows_token(&app.database, digest).await {
-        Ok(true) => {
-            app.unknown_tokens.forget(digest);
-            refresh(app).await?;
-            Ok(true)
-        }
-        Ok(false) => Ok(false),
-        Err(error) => {
-            app.unknown_tokens.forget(digest);
-            Err(error.into())
-        }
+    let known = store::snapshot::knows_token(&app.database, digest).await;
+    follow_up(app, &app.unknown_tokens, digest, known).await
+}
+
+/// As [`find_unknown_token`], for an API key.
+///
+/// # Errors
+/// When the database does not answer; nothing is remembered then.
+pub async fn find_unknown_key(app: &App, digest: &TokenDigest) -> Result<bool, AppError> {
+    if !app.identity.unknown_keys.may_ask(digest, app.clock.now()) {
+        return Ok(false);
     }
+    let known = store::snapshot::knows_key(&app.database, digest).await;
+    follow_up(app, &app.identity.unknown_keys, digest, known).await
+}
+
+/// Reads the control data anew for a digest that the database turned out to know; only one that it does not know stays
+/// marked.
+async fn follow_up(
+    app: &App,
+    marks: &UnknownTokens,
+    digest: &TokenDigest,
+    known: Result<bool, StoreError>,
+) -> Result<bool, AppError> {
+    if !matches!(known, Ok(false)) {
+        marks.forget(digest);
+    }
+    let known = known?;
+    if known {
+        refresh(app).await?;
+    }
+    Ok(known)
 }
 
 /// The digests that were just looked up in vain, and until when. In memory of one server only.

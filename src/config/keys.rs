@@ -12,6 +12,7 @@
 //! links = "…"
 //! sessions = "…"
 //! sessions_previous = "…"   # optional: still verified, after a rotation
+//! sessions_next = "…"       # optional: verified already, before a rotation
 //! [[sealing]]
 //! number = 0
 //! key = "…"
@@ -19,9 +20,9 @@
 //! ```
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Format, Toml};
@@ -50,6 +51,8 @@ pub struct Keys {
 pub struct SessionKeys {
     pub current: SessionSeed,
     pub previous: Option<SessionSeed>,
+    /// Verifies already, so that servers which sign with it and servers which do not yet believe each other.
+    pub next: Option<SessionSeed>,
 }
 
 /// The 32 secret bytes of an Ed25519 key (RFC 8032), wiped when dropped. It prints as nothing.
@@ -84,6 +87,8 @@ pub enum KeysProblem {
     Key { path: PathBuf, key: String, problem: KeyringError },
     #[error("new keys cannot be made: {0}")]
     Generate(KeyringError),
+    #[error("the key file {} holds a next session key already: restart every server, then rotate", .0.display())]
+    Prepared(PathBuf),
     #[error("the key file {}: {error}", .path.display())]
     File { path: PathBuf, error: io::Error },
 }
@@ -112,17 +117,76 @@ pub fn open(config: &Config, entropy: &dyn Entropy) -> Result<Keys, KeysProblem>
 /// The source of chance is broken.
 pub fn new_key_file(entropy: &dyn Entropy) -> Result<SecretString, KeysProblem> {
     let fresh = || SecretKey::generate(entropy).map(|key| key.reveal()).map_err(KeysProblem::Generate);
-    let mut text =
-        "# The keys of one Roundtrip installation. Secret. Keep a copy apart from the database: without this\n\
-         # file no transaction id that is under way can be read, and no Postback URL can be shown again.\n\
-         minting = 0\n"
-            .to_owned();
+    let mut text = format!("{TITLE}minting = 0\n");
     for name in ["tokens", "privacy", "links", "sessions"] {
         text.push_str(&format!("{name} = \"{}\"\n", fresh()?.expose_secret()));
     }
     text.push_str(&format!("\n[[sealing]]\nnumber = 0\nkey = \"{}\"\n", fresh()?.expose_secret()));
     Ok(SecretString::from(text))
 }
+
+/// Puts a new key in the place of the one that signs sessions, which goes on verifying; the one before that is dropped.
+/// The new one is the file's next one where it has one. Servers read the file when they start.
+///
+/// # Errors
+/// See [`KeysProblem`]; then the file is as it was.
+pub fn rotate_sessions(path: &Path, entropy: &dyn Entropy) -> Result<(), KeysProblem> {
+    rewrite(path, |file| {
+        let next = file.sessions_next.take().map_or_else(|| fresh(entropy), Ok)?;
+        file.sessions_previous = Some(std::mem::replace(&mut file.sessions, next));
+        Ok(())
+    })
+}
+
+/// Adds the key that will sign sessions next, which verifies from now on: for several servers, none of which may meet
+/// a token that it does not know.
+///
+/// # Errors
+/// `Prepared` when there is one; others as of [`rotate_sessions`].
+pub fn prepare_sessions(path: &Path, entropy: &dyn Entropy) -> Result<(), KeysProblem> {
+    rewrite(path, |file| {
+        if file.sessions_next.is_some() {
+            return Err(KeysProblem::Prepared(path.to_path_buf()));
+        }
+        file.sessions_next = Some(fresh(entropy)?);
+        Ok(())
+    })
+}
+
+fn fresh(entropy: &dyn Entropy) -> Result<SecretText, KeysProblem> {
+    let key = SecretKey::generate(entropy).map_err(KeysProblem::Generate)?;
+    Ok(SecretText(Zeroizing::new(key.reveal().expose_secret().to_owned())))
+}
+
+/// Changes a file that is understood into one that is understood, in one step: whoever reads it finds the old one or the
+/// new one. Its mode stays; comments do not.
+fn rewrite(path: &Path, change: impl FnOnce(&mut KeyFile) -> Result<(), KeysProblem>) -> Result<(), KeysProblem> {
+    refuse_exposed(path)?;
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| file_problem(path, error))?;
+    let mut file = read_file(path, &text)?;
+    change(&mut file)?;
+    let text = file.text();
+    parse(path, text.expose_secret())?;
+    replace(path, &text).map_err(|error| file_problem(path, error))
+}
+
+fn replace(path: &Path, text: &SecretString) -> io::Result<()> {
+    let mode = std::fs::metadata(path)?.mode() & 0o777;
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(text.expose_secret().as_bytes())?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+const TITLE: &str = "# The keys of one Roundtrip installation. Secret. Keep a copy apart from the database: without this\n\
+     # file no transaction id that is under way can be read, and no Postback URL can be shown again.\n";
 
 /// The file as it is written.
 #[derive(Deserialize)]
@@ -134,6 +198,7 @@ struct KeyFile {
     links: SecretText,
     sessions: SecretText,
     sessions_previous: Option<SecretText>,
+    sessions_next: Option<SecretText>,
     sealing: Vec<SealingEntry>,
 }
 
@@ -156,12 +221,38 @@ impl From<String> for SecretText {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<(Keyring, SessionKeys), KeysProblem> {
-    let file: KeyFile = Toml::from_str(text).map_err(|error: <Toml as Format>::Error| {
+impl KeyFile {
+    fn text(&self) -> SecretString {
+        let mut text = format!("{TITLE}minting = {}\n", self.minting);
+        let mut line = |name: &str, key: &SecretText| text.push_str(&format!("{name} = \"{}\"\n", *key.0));
+        for (name, key) in [
+            ("tokens", Some(&self.tokens)),
+            ("privacy", Some(&self.privacy)),
+            ("links", Some(&self.links)),
+            ("sessions", Some(&self.sessions)),
+            ("sessions_previous", self.sessions_previous.as_ref()),
+            ("sessions_next", self.sessions_next.as_ref()),
+        ] {
+            key.into_iter().for_each(|key| line(name, key));
+        }
+        for SealingEntry { number, key, revoked } in &self.sealing {
+            text.push_str(&format!("\n[[sealing]]\nnumber = {number}\nkey = \"{}\"\n", *key.0));
+            text.push_str(if *revoked { "revoked = true\n" } else { "" });
+        }
+        SecretString::from(text)
+    }
+}
+
+fn read_file(path: &Path, text: &str) -> Result<KeyFile, KeysProblem> {
+    Toml::from_str(text).map_err(|error: <Toml as Format>::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
         KeysProblem::Unreadable { path: path.to_path_buf(), line }
-    })?;
+    })
+}
+
+fn parse(path: &Path, text: &str) -> Result<(Keyring, SessionKeys), KeysProblem> {
+    let file = read_file(path, text)?;
     let problem = |key: &str, problem| KeysProblem::Key { path: path.to_path_buf(), key: key.to_owned(), problem };
     let read = |name: &str, text: &SecretText| SecretKey::parse(&text.0).map_err(|error| problem(name, error));
     let sealing = file.sealing.iter().map(|entry| {
@@ -177,8 +268,13 @@ fn parse(path: &Path, text: &str) -> Result<(Keyring, SessionKeys), KeysProblem>
     };
     let keyring = Keyring::from_parts(&parts).map_err(|error| problem("the ring", error))?;
     let seed = |name: &str, text: &SecretText| read(name, text).map(|key| SessionSeed(Zeroizing::new(*key.expose())));
-    let previous = file.sessions_previous.as_ref().map(|text| seed("sessions_previous", text)).transpose()?;
-    Ok((keyring, SessionKeys { current: seed("sessions", &file.sessions)?, previous }))
+    let optional = |name: &str, text: &Option<SecretText>| text.as_ref().map(|text| seed(name, text)).transpose();
+    let sessions = SessionKeys {
+        current: seed("sessions", &file.sessions)?,
+        previous: optional("sessions_previous", &file.sessions_previous)?,
+        next: optional("sessions_next", &file.sessions_next)?,
+    };
+    Ok((keyring, sessions))
 }
 
 fn refuse_exposed(path: &Path) -> Result<(), KeysProblem> {
@@ -190,7 +286,7 @@ fn refuse_exposed(path: &Path) -> Result<(), KeysProblem> {
 /// Writes beside the place and links it there, so that a crash leaves no half of a file and two first starts at
 /// once agree on one ring. `false` when another start was faster.
 fn create(path: &Path, text: &SecretString) -> Result<bool, KeysProblem> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let draft = path.with_extension(format!("draft-{}", std::process::id()));
     let write = || -> io::Result<bool> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -215,8 +311,6 @@ fn file_problem(path: &Path, error: io::Error) -> KeysProblem {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::config::Sources;
     use crate::domain::keyring::SeededEntropy;
@@ -296,6 +390,44 @@ mod tests {
             assert!(said.contains(part), "{part} is not in {said}");
             assert!(!said.contains(&first_key[1..]), "{said}");
         }
+    }
+
+    #[test]
+    fn the_key_of_sessions_is_rotated_and_everything_else_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(folder.path(), "");
+        let entropy = SeededEntropy::new(3);
+        let text = new_key_file(&entropy).expect("made");
+        write(
+            &config,
+            &format!(
+                "{}revoked = true\n",
+                text.expose_secret().replace("number = 0", "number = 7").replace("minting = 0", "minting = 7")
+            ),
+            0o640,
+        );
+        let kept = || std::fs::read_to_string(&config.keys_file).expect("readable");
+        let key = |name: &str| {
+            let begins = format!("{name} = \"");
+            kept().lines().find_map(|line| Some(line.strip_prefix(&begins)?.trim_end_matches('"').to_owned()))
+        };
+        let (first, links, sealing) = (key("sessions"), key("links"), key("key"));
+        rotate_sessions(&config.keys_file, &entropy).expect("rotated");
+        assert_eq!((key("sessions_previous"), key("sessions_next")), (first.clone(), None));
+        prepare_sessions(&config.keys_file, &entropy).expect("prepared");
+        let (second, next) = (key("sessions"), key("sessions_next"));
+        assert!(second.is_some() && next.is_some() && second != first && next != second);
+        assert!(matches!(prepare_sessions(&config.keys_file, &entropy), Err(KeysProblem::Prepared(_))));
+        rotate_sessions(&config.keys_file, &entropy).expect("rotated");
+        assert_eq!((key("sessions"), key("sessions_previous"), key("sessions_next")), (next, second, None));
+        assert_eq!((key("links"), key("key")), (links, sealing));
+        assert!(kept().contains("revoked = true") && kept().contains("minting = 7"), "all is there but comments");
+        let mode = std::fs::metadata(&config.keys_file).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o640);
+        assert!(opened(&config).expect("good keys").sessions.previous.is_some());
+        write(&config, "nonsense", 0o600);
+        assert!(rotate_sessions(&config.keys_file, &entropy).is_err());
+        assert_eq!(kept(), "nonsense");
     }
 
     #[test]

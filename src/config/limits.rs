@@ -22,6 +22,8 @@ pub struct LimitsConfig {
     pub sign_in_window: Duration,
     /// Passwords hashed at the same time.
     pub password_hashes_max: usize,
+    /// Points that one operator or API key may spend on the admin API in a minute.
+    pub graphql_points_per_minute: u32,
 }
 
 impl LimitsConfig {
@@ -32,6 +34,7 @@ impl LimitsConfig {
         problems.bounds("limits.stranger_receipts_per_second", receipts, 1, 100_000);
         problems.bounds("limits.sign_in_failures_max", self.sign_in_failures_max, 1, 1000);
         problems.bounds("limits.sign_in_window_seconds", self.sign_in_window.as_secs(), 60, 86_400);
+        problems.bounds("limits.graphql_points_per_minute", self.graphql_points_per_minute, 500, 1_000_000_000);
         problems.bounds("limits.password_hashes_max", self.password_hashes_max as u128, 1, 64);
     }
 }

@@ -20,6 +20,9 @@ pub struct ServerConfig {
     /// Host names (lower case, no port) of the admin surfaces beside that of `public_url`.
     #[serde(deserialize_with = "lower_case_list")]
     pub admin_hosts: Vec<String>,
+    /// Origins of pages, beside our own, whose scripts may use the admin API: as browsers send them.
+    #[serde(deserialize_with = "lower_case_list")]
+    pub cors_origins: Vec<String>,
     /// Networks whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -50,6 +53,9 @@ impl ServerConfig {
         for host in self.admin_hosts.iter().filter(|host| !is_host(host)) {
             problems.push(format!("server.admin_hosts: {host:?} is not a host name (no scheme, port or path)"));
         }
+        for origin in self.cors_origins.iter().filter(|origin| !is_origin(origin)) {
+            problems.push(format!("server.cors_origins: {origin:?} is not an origin (https://host, no path, no *)"));
+        }
         if self.bind_address == self.internal_bind_address && self.bind_address.port() != 0 {
             problems.push("server.internal_bind_address: metrics must not share the public port");
         }
@@ -74,6 +80,12 @@ fn check_public_url(url: &Url, problems: &mut Problems) {
 
 fn is_host(text: &str) -> bool {
     url::Host::parse(text).is_ok_and(|host| host.to_string() == text)
+}
+
+/// In the one spelling that browsers send: no path, and no port where it is that of the scheme.
+fn is_origin(text: &str) -> bool {
+    let web = |url: &Url| matches!(url.scheme(), "http" | "https");
+    Url::parse(text).is_ok_and(|url| web(&url) && url.origin().ascii_serialization() == text)
 }
 
 fn lower_case_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -5,6 +5,7 @@
 
 pub mod advertiser;
 pub mod answer;
+pub mod api_key;
 pub mod audit;
 pub mod click;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod keyring;
 pub mod macros;
 pub mod money;
 pub mod offer;
+pub mod one_time_code;
 pub mod operator;
 pub mod person;
 pub mod pricing;
@@ -32,9 +34,9 @@ pub mod publisher;
 pub mod receipt;
 pub mod replay;
 pub mod screening;
+mod secret_text;
 pub mod secure_token;
 pub mod session;
-pub mod setup_code;
 pub mod snapshot;
 pub mod status;
 pub mod test_link;

@@ -64,12 +64,54 @@ pub struct Operator {
     pub name: String,
     pub role: Role,
     pub is_active: bool,
+    /// Whether a password was ever set. Who was invited and has not answered yet cannot sign in.
+    pub has_password: bool,
+    /// An IANA name, as [`parse_time_zone`] gives it; none: that of the workspace.
+    pub time_zone: Option<String>,
     /// Access tokens of another version are refused.
     pub token_version: i32,
     pub created_at: Timestamp,
     /// The last sign-in or refresh.
     pub last_seen_at: Option<Timestamp>,
     pub version: i32,
+}
+
+impl Operator {
+    /// Somebody who can sign in now, and may do everything.
+    pub fn is_working_admin(&self) -> bool {
+        self.role == Role::Admin && self.is_active && self.has_password
+    }
+}
+
+/// Operators who are not switched off, at most.
+pub const ACTIVE_OPERATORS_MAX: u64 = 100;
+
+/// Why an operator may not be changed like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeRefused {
+    /// Nobody would be left who can sign in as an administrator.
+    LastAdmin,
+    /// There are as many active operators as there may be.
+    TooManyActive,
+}
+
+/// May `before` become `after`, with so many working administrators and active operators as there are now?
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn judge_change(
+    before: &Operator,
+    after: &Operator,
+    working_admins: u64,
+    active: u64,
+) -> Result<(), ChangeRefused> {
+    if before.is_working_admin() && !after.is_working_admin() && working_admins <= 1 {
+        return Err(ChangeRefused::LastAdmin);
+    }
+    if after.is_active && !before.is_active && active >= ACTIVE_OPERATORS_MAX {
+        return Err(ChangeRefused::TooManyActive);
+    }
+    Ok(())
 }
 
 /// Why a password is not taken.
@@ -90,6 +132,12 @@ pub fn parse_email(text: &str) -> Option<String> {
     let plain = !email.chars().any(|character| character.is_whitespace() || character.is_control());
     let whole = !local.is_empty() && !host.is_empty() && !host.contains('@');
     (plain && whole && email.len() <= EMAIL_BYTES_MAX).then_some(email)
+}
+
+/// The IANA name of a time zone in its own spelling, such as `Europe/Berlin`. `None` when there is no such zone.
+pub fn parse_time_zone(text: &str) -> Option<String> {
+    let zone = jiff::tz::TimeZone::get(text.trim()).ok()?;
+    zone.iana_name().map(str::to_owned)
 }
 
 /// May `password` be the one of the operator with `email`?
@@ -166,15 +214,19 @@ impl Principal {
         Self { address: caller.address, request_id: caller.request_id.clone(), ..Self::system() }
     }
 
-    /// A person in a session.
-    pub fn of_operator(operator: &Operator, session: SessionId, caller: &Caller) -> Self {
+    /// A person who has just proved who they are.
+    pub fn of_person(operator: &Operator, caller: &Caller) -> Self {
         Self {
             operator: Some(operator.id),
             label: operator.name.clone(),
             role: operator.role,
-            session: Some(session),
             ..Self::system_for(caller)
         }
+    }
+
+    /// A person in a session.
+    pub fn of_operator(operator: &Operator, session: SessionId, caller: &Caller) -> Self {
+        Self { session: Some(session), ..Self::of_person(operator, caller) }
     }
 }
 
@@ -193,10 +245,10 @@ pub enum AuthRefused {
     #[error("This bearer token is not valid")]
     Invalid,
     /// Ours, and past its end.
-    #[error("This bearer token has expired: refresh it or sign in again")]
+    #[error("This bearer token has expired: refresh it, sign in again, or ask for another key")]
     Expired,
     /// Ours, and withdrawn: signed out, role changed, key revoked, operator switched off.
-    #[error("This bearer token was withdrawn: sign in again")]
+    #[error("This bearer token was withdrawn: sign in again, or ask for another key")]
     Withdrawn,
     /// Our failure: it could not be found out. The source is for the log, never for the caller.
     #[error("Whether this bearer token is valid could not be found out")]
@@ -212,6 +264,42 @@ mod tests {
         assert!(Role::Admin.includes(Role::Manager) && Role::Manager.includes(Role::Viewer));
         assert!(Role::Viewer.includes(Role::Viewer));
         assert!(!Role::Viewer.includes(Role::Manager) && !Role::Manager.includes(Role::Admin));
+    }
+
+    fn person(role: Role, is_active: bool, has_password: bool) -> Operator {
+        Operator {
+            id: OperatorId::from_uuid(uuid::Uuid::nil()),
+            email: "ada@example.com".into(),
+            name: "Ada".into(),
+            role,
+            is_active,
+            has_password,
+            time_zone: None,
+            token_version: 1,
+            created_at: Timestamp::from_millis(0),
+            last_seen_at: None,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn the_last_administrator_who_can_sign_in_stays_one() {
+        let admin = person(Role::Admin, true, true);
+        for after in [person(Role::Manager, true, true), person(Role::Admin, false, true)] {
+            assert_eq!(judge_change(&admin, &after, 1, 5), Err(ChangeRefused::LastAdmin));
+            assert_eq!(judge_change(&admin, &after, 2, 5), Ok(()));
+        }
+        let invited = person(Role::Admin, true, false);
+        assert_eq!(judge_change(&invited, &person(Role::Viewer, true, false), 1, 5), Ok(()), "was never one");
+        assert_eq!(judge_change(&admin, &Operator { name: "Bea".into(), ..admin.clone() }, 1, 5), Ok(()));
+    }
+
+    #[test]
+    fn a_hundred_operators_are_active_and_no_more() {
+        let (off, on) = (person(Role::Viewer, false, true), person(Role::Viewer, true, true));
+        assert_eq!(judge_change(&off, &on, 1, ACTIVE_OPERATORS_MAX - 1), Ok(()));
+        assert_eq!(judge_change(&off, &on, 1, ACTIVE_OPERATORS_MAX), Err(ChangeRefused::TooManyActive));
+        assert_eq!(judge_change(&on, &on, 1, ACTIVE_OPERATORS_MAX + 1), Ok(()));
     }
 
     #[test]
@@ -234,6 +322,15 @@ mod tests {
         assert_eq!(of(&"p".repeat(PASSWORD_BYTES_MAX + 1)), Some(PasswordRefused::TooLong));
         for same in ["administrator@example.com", "Administrator@Example.com", " administrator", "Administrator"] {
             assert_eq!(of(same), Some(PasswordRefused::IsEmail), "{same}");
+        }
+    }
+
+    #[test]
+    fn a_time_zone_is_one_that_iana_knows() {
+        assert_eq!(parse_time_zone(" europe/berlin ").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(parse_time_zone("UTC").as_deref(), Some("UTC"));
+        for wrong in ["", "Berlin", "+01:00", "Europe/Atlantis", "../etc/passwd"] {
+            assert_eq!(parse_time_zone(wrong), None, "{wrong}");
         }
     }
 

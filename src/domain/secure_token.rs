@@ -24,6 +24,7 @@ use super::clock::{Entropy, Timestamp, random_bytes};
 use super::ids::{OfferId, TokenId};
 use super::keyring::Keyring;
 use super::privacy::{PrivateAddress, hash_address};
+use super::secret_text;
 
 /// Live tokens per offer, and live global ones.
 pub const LIVE_TOKENS_MAX: usize = 5;
@@ -72,8 +73,8 @@ impl TokenScope {
 
     const fn prefix(self) -> &'static str {
         match self {
-            Self::Global => "rt_g_",
-            Self::Offer(_) => "rt_o_",
+            Self::Global => GLOBAL_PREFIX,
+            Self::Offer(_) => OFFER_PREFIX,
         }
     }
 }
@@ -229,12 +230,7 @@ pub struct PlainToken(SecretString);
 impl PlainToken {
     /// A new token: prefix, 30 characters by chance (178 bits), 6 characters of CRC32 over all before them.
     pub fn generate(scope: TokenScope, entropy: &dyn Entropy) -> Self {
-        let mut text = String::with_capacity(TEXT_CHARACTERS);
-        text.push_str(scope.prefix());
-        push_random(&mut text, entropy);
-        let checksum = checksum(&text);
-        text.extend(checksum.map(char::from));
-        Self(text.into())
+        Self(secret_text::generate(scope.prefix(), entropy).into())
     }
 
     /// Takes a secret of another system as it is, in exact case: 8 to 128 visible ASCII characters.
@@ -262,9 +258,11 @@ impl PlainToken {
     /// most a third is shown, and never more than four characters of each end.
     pub fn hint(&self) -> String {
         let text = self.reveal();
-        let secret = if checksum_ok(text) { &text[PREFIX_CHARACTERS..TEXT_CHARACTERS - 6] } else { text };
-        let shown = (secret.len() / 6).min(4);
-        format!("{}…{}", &secret[..shown], &secret[secret.len() - shown..])
+        if checksum_ok(text) {
+            return secret_text::hint(text);
+        }
+        let shown = (text.len() / 6).min(4);
+        format!("{}…{}", &text[..shown], &text[text.len() - shown..])
     }
 
     /// Seals the text for the column: nonce (24), then the XChaCha20-Poly1305 text and tag. It opens only for
@@ -309,10 +307,7 @@ pub enum ImportRefused {
 /// Is `text` a token of our form whose checksum is right? Needs no key and no database, so that a scanner
 /// for leaked secrets, or a person on the telephone, can tell a token from a typo.
 pub fn checksum_ok(text: &str) -> bool {
-    let Some((body, end)) = text.as_bytes().split_last_chunk::<6>() else { return false };
-    let random = body.strip_prefix(b"rt_g_").or_else(|| body.strip_prefix(b"rt_o_"));
-    let well_formed = random.is_some_and(|r| r.len() == RANDOM_CHARACTERS && r.iter().all(u8::is_ascii_alphanumeric));
-    well_formed && text.get(..body.len()).is_some_and(|body| checksum(body) == *end)
+    secret_text::is_whole(text, GLOBAL_PREFIX) || secret_text::is_whole(text, OFFER_PREFIX)
 }
 
 /// A token as it is stored, without its text.
@@ -525,34 +520,9 @@ pub fn revoke(token: &SecureToken) -> SecureToken {
     SecureToken { state: TokenState::Revoked, retiring_until: None, version, ..token.clone() }
 }
 
-const PREFIX_CHARACTERS: usize = 5;
-const RANDOM_CHARACTERS: usize = 30;
-const TEXT_CHARACTERS: usize = PREFIX_CHARACTERS + RANDOM_CHARACTERS + 6;
+const GLOBAL_PREFIX: &str = "rt_g_";
+const OFFER_PREFIX: &str = "rt_o_";
 const NONCE_BYTES: usize = 24;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/// Bytes from 248 on are thrown away: 256 is no multiple of 62, and the first characters would come more often.
-fn push_random(text: &mut String, entropy: &dyn Entropy) {
-    let mut missing = RANDOM_CHARACTERS;
-    while missing > 0 {
-        let bytes = Zeroizing::new(random_bytes::<{ RANDOM_CHARACTERS }>(entropy));
-        for byte in bytes.iter().filter(|byte| **byte < 248).take(missing) {
-            text.push(char::from(BASE62[usize::from(byte % 62)]));
-            missing -= 1;
-        }
-    }
-}
-
-/// CRC32 of `body` in base62, the highest digit first: 62⁶ is more than 2³².
-fn checksum(body: &str) -> [u8; 6] {
-    let mut rest = crc32fast::hash(body.as_bytes());
-    let mut digits = [0; 6];
-    for digit in digits.iter_mut().rev() {
-        *digit = usize::try_from(rest % 62).map_or(0, |value| BASE62[value]);
-        rest /= 62;
-    }
-    digits
-}
 
 fn cipher(keyring: &Keyring) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(keyring.tokens().into())
@@ -647,19 +617,6 @@ mod tests {
         }
         for wrong in ["", "rt_g_", "é", "aaaaaaaaaaaaaaaé", &text[..40], &format!("{text}0"), &text.to_lowercase()] {
             assert!(!checksum_ok(wrong), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn every_base62_character_comes_equally_often() {
-        let mut text = String::new();
-        let entropy = SeededEntropy::new(4);
-        for _ in 0..2000 {
-            push_random(&mut text, &entropy);
-        }
-        for character in BASE62.iter().map(|&byte| char::from(byte)) {
-            let times = text.matches(character).count();
-            assert!((800..1150).contains(&times), "{character} came {times} times in 60000");
         }
     }
 

@@ -75,22 +75,22 @@ impl Session {
     }
 }
 
-/// What proves that a refresh token is one of ours: the key of now, and the one before it.
+/// What proves that a refresh token is one of ours: the key of now, and those beside it.
 pub struct RefreshKeys {
     current: Zeroizing<[u8; 32]>,
-    previous: Option<Zeroizing<[u8; 32]>>,
+    beside: Vec<Zeroizing<[u8; 32]>>,
 }
 
 impl RefreshKeys {
-    /// Derives both from the seeds that sign access tokens: one secret to rotate instead of two.
-    pub fn from_seeds(current: &[u8; 32], previous: Option<&[u8; 32]>) -> Self {
+    /// Derives them from the seeds that sign access tokens: one secret to rotate instead of two.
+    pub fn from_seeds(current: &[u8; 32], beside: &[&[u8; 32]]) -> Self {
         let derive = |seed: &[u8; 32]| Zeroizing::new(blake3::derive_key("roundtrip 2026 refresh token", seed));
-        Self { current: derive(current), previous: previous.map(derive) }
+        Self { current: derive(current), beside: beside.iter().map(|seed| derive(seed)).collect() }
     }
 
     fn admit(&self, signed: &[u8], mac: &[u8]) -> bool {
         let genuine = |key: &Zeroizing<[u8; 32]>| bool::from(mac_of(key, signed).as_slice().ct_eq(mac));
-        genuine(&self.current) || self.previous.as_ref().is_some_and(genuine)
+        genuine(&self.current) || self.beside.iter().any(genuine)
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
     fn keys() -> RefreshKeys {
-        RefreshKeys::from_seeds(&[1; 32], None)
+        RefreshKeys::from_seeds(&[1; 32], &[])
     }
 
     fn id() -> SessionId {
@@ -244,8 +244,10 @@ mod tests {
     #[test]
     fn a_token_of_the_previous_key_is_still_ours_and_one_of_an_older_key_is_not() {
         let token = minted(1, 1);
-        assert!(RefreshToken::parse(token.reveal(), &RefreshKeys::from_seeds(&[2; 32], Some(&[1; 32]))).is_some());
-        assert!(RefreshToken::parse(token.reveal(), &RefreshKeys::from_seeds(&[3; 32], Some(&[2; 32]))).is_none());
+        assert!(
+            RefreshToken::parse(token.reveal(), &RefreshKeys::from_seeds(&[2; 32], &[&[9; 32], &[1; 32]])).is_some()
+        );
+        assert!(RefreshToken::parse(token.reveal(), &RefreshKeys::from_seeds(&[3; 32], &[&[2; 32]])).is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::advertiser::Advertiser;
+use super::api_key::ApiKeyAccess;
 use super::ids::{AdvertiserId, OfferId, OperatorId, PublisherId, SessionId, TokenId};
 use super::offer::Offer;
 use super::operator::Role;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     /// By host, lower case.
     pub domains: HashMap<String, TrackingDomain>,
     pub operators: HashMap<OperatorId, OperatorAccess>,
+    /// All that ever were, so that one which was ended is told from one that never was.
+    pub api_keys: HashMap<TokenDigest, ApiKeyAccess>,
     /// Sessions that were ended; their access tokens are refused though they have not expired.
     pub revoked_sessions: HashSet<SessionId>,
     /// Clicks of another system were imported: only then is an id that is not ours looked up.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::endpoint::Authenticator;
+use super::endpoint::{Authenticator, Spent};
 use crate::app::App;
 use crate::app::authenticate::authenticate;
+use crate::app::point_budget::Allowance;
 use crate::domain::operator::{AuthRefused, Principal};
 
-/// Believes the access tokens of this installation.
+/// Believes the access tokens and API keys of this installation, and counts what their holders spend.
 #[derive(Clone)]
 pub struct OperatorsOf(pub Arc<App>);
 
@@ -22,5 +23,10 @@ impl Authenticator for OperatorsOf {
         request_id: &'a str,
     ) -> BoxFuture<'a, Result<Principal, AuthRefused>> {
         Box::pin(authenticate(&self.0, bearer, address, request_id))
+    }
+
+    fn spend(&self, principal: &Principal, cost: u32) -> Result<Allowance, Spent> {
+        let now = self.0.clock.now();
+        self.0.identity.budget.spend(principal, cost, now).map_err(|allowance| Spent { allowance, now })
     }
 }

@@ -27,10 +27,16 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::{
-    document::{self, Measured, SELECTIONS_MAX},
+    document::{self, Measured},
     error::{self, Code, INTERNAL_MESSAGE, Refusal},
 };
-use crate::domain::operator::{AuthRefused, Principal};
+use crate::{
+    app::point_budget::Allowance,
+    domain::{
+        clock::Timestamp,
+        operator::{AuthRefused, Principal},
+    },
+};
 
 /// Bytes of a body: 64 KiB. Whoever reads the body may stop one byte later and hand over what there is.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -38,6 +44,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const ANSWER_SECONDS_MAX: u64 = 10;
 /// Mutations at work at a time; the next ones wait their turn.
 pub const MUTATIONS_MAX: u32 = 64;
+/// Points of a request that cannot be read.
+const UNREADABLE_COST: u32 = 1;
 /// Errors of one answer; a document or a page can be wrong in more places than anybody reads.
 const ERRORS_MAX: usize = 100;
 
@@ -53,6 +61,27 @@ pub trait Authenticator: Send + Sync {
         address: Option<IpAddr>,
         request_id: &'a str,
     ) -> BoxFuture<'a, Result<Principal, AuthRefused>>;
+
+    /// Takes `cost` points from what the principal may spend in a minute.
+    ///
+    /// # Errors
+    /// There is not so much left.
+    fn spend(&self, principal: &Principal, cost: u32) -> Result<Allowance, Spent>;
+}
+
+/// A principal has spent what a minute has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    pub allowance: Allowance,
+    pub now: Timestamp,
+}
+
+impl Spent {
+    /// Seconds until the minute is over, at least 1.
+    fn retry_after_seconds(self) -> u64 {
+        let millis = u64::try_from(self.allowance.resets_at.millis_since(self.now)).unwrap_or(0);
+        millis.div_ceil(1000).max(1)
+    }
 }
 
 /// One HTTP request.
@@ -72,7 +101,7 @@ pub struct Call<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
-    pub headers: Vec<(&'static str, &'static str)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     pub body: Vec<u8>,
 }
 
@@ -128,9 +157,16 @@ impl Endpoint {
     async fn answer(&self, call: &Call<'_>, media: Media) -> Result<Reply, Refused> {
         check_envelope(call)?;
         let principal = self.believe(call).await?;
-        let (request, kind, cost) = read(call.body)?;
-        let response = self.run(request.data(principal), kind, call.request_id).await?;
-        print(response, media, cost, call.request_id)
+        let read = read(call.body);
+        // What cannot be read costs something too: else a flood of it would be free.
+        let cost = read.as_ref().map_or(UNREADABLE_COST, |(_, _, cost)| u32::try_from(*cost).unwrap_or(u32::MAX));
+        let allowance = self.authenticator.spend(&principal, cost.max(1)).map_err(spent)?;
+        let run = async {
+            let (request, kind, _) = read?;
+            let response = self.run(request.data(principal).data(allowance), kind, call.request_id).await?;
+            print(response, media, allowance, call.request_id)
+        };
+        run.await.map_err(|refused: Refused| refused.costing(allowance))
     }
 
     async fn believe(&self, call: &Call<'_>) -> Result<Principal, Refused> {
@@ -199,8 +235,10 @@ fn too_slow(kind: OperationType) -> Refused {
 /// A request that gets no data, and how HTTP says so.
 struct Refused {
     status: Status,
-    header: Option<(&'static str, &'static str)>,
+    header: Option<(&'static str, Cow<'static, str>)>,
     refusal: Refusal,
+    /// None before anybody is believed.
+    allowance: Option<Box<Allowance>>,
 }
 
 enum Status {
@@ -212,15 +250,19 @@ enum Status {
 
 impl Refused {
     fn http(status: u16, code: Code, message: impl Into<String>) -> Self {
-        Self { status: Status::Http(status), header: None, refusal: Refusal::new(code, message) }
+        Self { status: Status::Http(status), header: None, refusal: Refusal::new(code, message), allowance: None }
     }
 
     fn of_request(refusal: Refusal) -> Self {
-        Self { status: Status::OfRequest, header: None, refusal }
+        Self { status: Status::OfRequest, header: None, refusal, allowance: None }
     }
 
-    fn with_header(self, name: &'static str, value: &'static str) -> Self {
-        Self { header: Some((name, value)), ..self }
+    fn with_header(self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        Self { header: Some((name, value.into())), ..self }
+    }
+
+    fn costing(self, allowance: Allowance) -> Self {
+        Self { allowance: Some(Box::new(allowance)), ..self }
     }
 
     fn into_reply(self, media: Media, request_id: &str) -> Reply {
@@ -229,7 +271,8 @@ impl Refused {
             Status::OfRequest => media.status_of_request_error(self.refusal.code),
         };
         let errors = [self.refusal.into_error(request_id)];
-        let body = Body { errors: &errors, data: None, extensions: None };
+        let extensions = self.allowance.map(|allowance| Extensions::of(*allowance));
+        let body = Body { errors: &errors, data: None, extensions };
         // Text and two numbers print always; if not, the status still says it.
         let mut reply = media.reply(status, serde_json::to_vec(&body).unwrap_or_default());
         reply.headers.extend(self.header);
@@ -241,6 +284,14 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self::of_request(refusal)
     }
+}
+
+fn spent(spent: Spent) -> Refused {
+    let seconds = spent.retry_after_seconds();
+    let Allowance { limit, cost, .. } = spent.allowance;
+    let text = format!("This costs {cost} points, and the {limit} of a minute are spent: try again in {seconds} s");
+    let refused = Refused::http(429, Code::RateLimited, text).with_header("retry-after", seconds.to_string());
+    refused.costing(spent.allowance)
 }
 
 fn check_envelope(call: &Call<'_>) -> Result<(), Refused> {
@@ -351,7 +402,7 @@ fn read_parameters(body: &[u8]) -> Result<Parameters<'_>, Refused> {
     serde_json::from_slice(body).map_err(|error| bad(format!("The body is not a GraphQL request: {error}")))
 }
 
-fn print(mut response: Response, media: Media, cost: usize, request_id: &str) -> Result<Reply, Refused> {
+fn print(mut response: Response, media: Media, allowance: Allowance, request_id: &str) -> Result<Reply, Refused> {
     response.errors.truncate(ERRORS_MAX);
     let ran = has_run(&response);
     for error in &response.errors {
@@ -362,7 +413,7 @@ fn print(mut response: Response, media: Media, cost: usize, request_id: &str) ->
         Some(first) if !ran => media.status_of_request_error(error::released_code(first)),
         Some(_) | None => 200,
     };
-    let extensions = Extensions { cost: Cost { cost, limit: SELECTIONS_MAX }, others: response.extensions };
+    let extensions = Extensions { others: response.extensions, ..Extensions::of(allowance) };
     let body = Body { errors: &errors, data: ran.then_some(&response.data), extensions: Some(extensions) };
     match serde_json::to_vec(&body) {
         Ok(body) => Ok(media.reply(status, body)),
@@ -472,7 +523,7 @@ impl Media {
     }
 
     fn reply(self, status: u16, body: Vec<u8>) -> Reply {
-        let headers = vec![("content-type", self.content_type()), ("cache-control", "no-store")];
+        let headers = vec![("content-type", self.content_type().into()), ("cache-control", "no-store".into())];
         Reply { status, headers, body }
     }
 }
@@ -518,10 +569,22 @@ struct Extensions {
     others: BTreeMap<String, Value>,
 }
 
+impl Extensions {
+    fn of(allowance: Allowance) -> Self {
+        let Allowance { limit, remaining, resets_at, cost } = allowance;
+        Self { cost: Cost { cost, limit, remaining, reset_at: resets_at.to_string() }, others: BTreeMap::new() }
+    }
+}
+
+/// What the request cost, and what is left of the principal's minute.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Cost {
-    cost: usize,
-    limit: usize,
+    cost: u32,
+    limit: u32,
+    remaining: u32,
+    /// RFC 3339.
+    reset_at: String,
 }
 
 #[cfg(test)]
@@ -645,6 +708,14 @@ mod tests {
             };
             Box::pin(async move { answer })
         }
+
+        /// 400 points for everybody and every request.
+        fn spend(&self, _: &Principal, cost: u32) -> Result<Allowance, Spent> {
+            let (now, limit) = (Timestamp::from_millis(0), 400);
+            let allowance =
+                Allowance { limit, remaining: limit.saturating_sub(cost), resets_at: now.plus_millis(1500), cost };
+            if cost > limit { Err(Spent { allowance, now }) } else { Ok(allowance) }
+        }
     }
 
     fn endpoint_counting(count: &Arc<AtomicU32>) -> Endpoint {
@@ -686,8 +757,8 @@ mod tests {
         serde_json::from_slice(&reply.body).unwrap()
     }
 
-    fn header(reply: &Reply, name: &str) -> Option<&'static str> {
-        reply.headers.iter().find(|(own, _)| *own == name).map(|(_, value)| *value)
+    fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+        reply.headers.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_ref())
     }
 
     #[track_caller]
@@ -706,9 +777,36 @@ mod tests {
         assert_eq!(header(&reply, "cache-control"), Some("no-store"));
         let expected = serde_json::json!({
             "data": { "ping": "pong", "viewer": "Ada req_7" },
-            "extensions": { "cost": { "cost": 2, "limit": 500 } },
+            "extensions": {
+                "cost": { "cost": 2, "limit": 400, "remaining": 398, "resetAt": "1970-01-01T00:00:01.5Z" },
+            },
         });
         assert_eq!(json(&reply), expected);
+    }
+
+    #[tokio::test]
+    async fn every_answer_to_somebody_who_is_believed_says_what_it_cost() {
+        let refused_document = asked("{nothing}").await;
+        assert_eq!(json(&refused_document)["extensions"]["cost"]["cost"], 1);
+        for unread in ["", "[]", "{}"] {
+            let reply = posted(unread).await;
+            assert_eq!(json(&reply)["extensions"]["cost"]["remaining"], 399, "{unread}");
+        }
+        let stranger = sent("POST", &[JSON], b"{}").await;
+        assert_eq!(json(&stranger).get("extensions"), None);
+    }
+
+    #[tokio::test]
+    async fn who_has_spent_a_minute_is_told_when_to_come_again() {
+        let dear = |selections: usize| format!("{{{}}}", "ping ".repeat(selections));
+        for (query, status) in [(dear(9), 200), (format!("{{page(first: 1){{{}}}}}", "number ".repeat(399)), 200)] {
+            assert_eq!(asked(&query).await.status, status, "{query}");
+        }
+        let reply = asked(&format!("{{page(first: 1){{{}}}}}", "number ".repeat(400))).await;
+        assert_refused(&reply, 429, Code::RateLimited);
+        assert_eq!(header(&reply, "retry-after"), Some("2"));
+        let cost = &json(&reply)["extensions"]["cost"];
+        assert_eq!((&cost["cost"], &cost["limit"]), (&serde_json::json!(401), &serde_json::json!(400)));
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 //! schema prints, before it lets the field be resolved. So what `schema.graphql` says and what the server does
 //! cannot come apart, and no second list can be forgotten. A refused field is null with `FORBIDDEN`, and the rest
 //! of the document is answered; that is why a guarded field has to be nullable, which a test holds.
+//! A type may carry the directive as well: then nobody with a smaller role is shown anything of it, whatever field
+//! leads there; [`enter`] refuses at the door, so that a caller does not even learn whether it is there.
 //!
 //! The guard refuses when nobody is signed in, too. Built without it, the schema would be open: that is why
 //! [`super::schema::build`] is the only way to one.
@@ -11,16 +13,17 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, TypeDirective, Value,
+    Context, OutputType, PathSegment, QueryPathNode, QueryPathSegment, Result, ServerError, ServerResult,
+    TypeDirective, Value,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
-    registry::{MetaField, Registry},
+    registry::{MetaDirectiveInvocation, MetaField, MetaType, Registry},
 };
 
-use super::{error::forbidden, types::words::Role};
+use super::{context::Find as _, error::forbidden, types::words::Role};
 use crate::domain::operator::{self, Principal};
 
-/// The least role that is allowed. Fields without it are for everybody who is signed in.
-#[TypeDirective(location = "FieldDefinition")]
+/// The least role that is allowed. Fields without it, of types without it, are for everybody who is signed in.
+#[TypeDirective(location = "FieldDefinition", location = "Object")]
 pub fn auth(#[graphql(desc = "The least role that is allowed.")] role: Role) {}
 
 /// The name of the directive, and of its argument.
@@ -51,13 +54,44 @@ impl Extension for RoleGuard {
     }
 }
 
-/// The least role of a field; `None` where everybody who is signed in may.
+/// The least role of a field, its own or that of its type; `None` where everybody who is signed in may.
 pub fn needed(registry: &Registry, parent: &str, field: &str) -> Option<operator::Role> {
-    registry.types.get(parent).and_then(|parent| parent.field_by_name(field)).and_then(role_of)
+    let own = registry.types.get(parent).and_then(|parent| parent.field_by_name(field)).and_then(role_of_field);
+    own.max(needed_of(registry, parent))
 }
 
-fn role_of(field: &MetaField) -> Option<operator::Role> {
-    let directive = field.directive_invocations.iter().find(|directive| directive.name == AUTH.0)?;
+/// Lets a caller on to a thing of type `T`, who would find it by an id.
+///
+/// # Errors
+/// `FORBIDDEN`, whether or not it is there.
+pub fn enter<T: OutputType>(ctx: &Context<'_>) -> Result<()> {
+    match needed_of(&ctx.schema_env.registry, &T::type_name()) {
+        Some(needed) if !ctx.principal()?.role.includes(needed) => Err(forbidden(needed)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The least role of a type.
+fn needed_of(registry: &Registry, name: &str) -> Option<operator::Role> {
+    match registry.types.get(name) {
+        Some(MetaType::Object { directive_invocations, .. }) => role_of(directive_invocations),
+        Some(
+            MetaType::Scalar { .. }
+            | MetaType::Interface { .. }
+            | MetaType::Union { .. }
+            | MetaType::Enum { .. }
+            | MetaType::InputObject { .. },
+        )
+        | None => None,
+    }
+}
+
+fn role_of_field(field: &MetaField) -> Option<operator::Role> {
+    role_of(&field.directive_invocations)
+}
+
+fn role_of(directives: &[MetaDirectiveInvocation]) -> Option<operator::Role> {
+    let directive = directives.iter().find(|directive| directive.name == AUTH.0)?;
     match directive.args.get(AUTH.1) {
         Some(Value::Enum(role)) => operator::Role::ALL.into_iter().find(|known| is_named(*known, role.as_str())),
         // A directive that cannot be read lets nobody in but those who may do everything.

@@ -11,7 +11,8 @@ use async_graphql::{
 };
 
 use crate::domain::ids::{
-    AdvertiserId, ChangeId, ConversionId, JobId, OfferId, PublisherId, ReceiptId, TokenId, TrackingDomainId,
+    AdvertiserId, ApiKeyId, AuditEventId, ChangeId, ConversionId, JobId, OfferId, OperatorId, PublisherId, ReceiptId,
+    SessionId, TokenId, TrackingDomainId,
 };
 
 /// A kind of id.
@@ -45,6 +46,10 @@ kinds! {
     TokenId, "a secure token";
     TrackingDomainId, "a tracking domain";
     JobId, "a job";
+    OperatorId, "an operator";
+    ApiKeyId, "an API key";
+    SessionId, "a session";
+    AuditEventId, "an entry of the audit trail";
 }
 
 /// An id of one kind, as `ID`.

@@ -17,16 +17,18 @@ use futures_util::future::BoxFuture;
 use super::{connection::failed, context::Find as _};
 use crate::{
     domain::{
+        api_key::ApiKey,
         click::Click,
         clock::Timestamp,
         conversion::Author,
-        ids::{ConversionId, ReceiptId, TokenId},
+        ids::{ApiKeyId, ConversionId, OperatorId, ReceiptId, TokenId},
         receipt::Receipt,
         transaction_id::TransactionId,
     },
     store::{
-        Database, StoreError, clicks,
+        Database, StoreError, api_keys, clicks,
         conversions::{self, ConversionListed},
+        operators::{self, OperatorView},
         receipts,
         tokens::{self, TokenView},
     },
@@ -80,6 +82,8 @@ pub struct Loaders {
     pub conversions: Loader<ConversionId, Arc<ConversionListed>>,
     pub clicks: Loader<(TransactionId, Timestamp), Arc<Click>>,
     pub extras: Loader<ConversionId, Arc<Vec<(String, String)>>>,
+    pub operators: Loader<OperatorId, Arc<OperatorView>>,
+    pub api_keys: Loader<ApiKeyId, Arc<ApiKey>>,
     /// Who gave a conversion the status that it has.
     pub status_authors: Loader<ConversionId, Author>,
 }
@@ -117,6 +121,18 @@ impl Default for Loaders {
                 Box::pin(async move {
                     let found = conversions::extras(database, &ids).await?;
                     Ok(found.into_iter().map(|(id, extras)| (id, Arc::new(extras))).collect())
+                })
+            }),
+            operators: Loader::new(|database, ids| {
+                Box::pin(async move {
+                    let found = operators::find_many(database, &ids).await?;
+                    Ok(found.into_iter().map(|view| (view.operator.id, Arc::new(view))).collect())
+                })
+            }),
+            api_keys: Loader::new(|database, ids| {
+                Box::pin(async move {
+                    let found = api_keys::find_many(database, &ids).await?;
+                    Ok(found.into_iter().map(|key| (key.id, Arc::new(key))).collect())
                 })
             }),
             status_authors: Loader::new(|database, ids| {

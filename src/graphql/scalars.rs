@@ -11,6 +11,7 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use crate::domain::{
     clock::Timestamp,
     money::{Currency, Micros, Percent},
+    operator::parse_time_zone,
 };
 
 /// An instant in RFC 3339, printed in UTC with milliseconds only where there are any. Any offset is read.
@@ -167,6 +168,24 @@ impl ScalarType for CurrencyCode {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+/// A time zone that IANA knows, in its own spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZone(pub String);
+
+/// IANA name of a time zone, such as Europe/Berlin.
+#[Scalar(specified_by_url = "https://www.iana.org/time-zones")]
+impl ScalarType for TimeZone {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        parse_time_zone(&text(value)?)
+            .map(Self)
+            .ok_or_else(|| InputValueError::custom("not a time zone such as Europe/Berlin"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
     }
 }
 

@@ -91,7 +91,9 @@ mod tests {
         Positioned,
         parser::{
             parse_schema,
-            types::{FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition},
+            types::{
+                ConstDirective, FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
+            },
         },
     };
 
@@ -164,8 +166,29 @@ mod tests {
     }
 
     #[test]
+    fn a_guarded_type_is_a_node_or_is_led_to_by_guarded_fields_only() {
+        let all = types();
+        let guarded: Vec<_> =
+            all.iter().filter(|of| is_guarded(&of.directives)).map(|of| of.name.node.as_str()).collect();
+        assert!(guarded.len() >= 3, "{guarded:?}");
+        let open = |of: &&TypeDefinition| !is_guarded(&of.directives) && !of.name.node.ends_with("Payload");
+        for of in all.iter().filter(open) {
+            let is_page = of.name.node.ends_with("Connection") || of.name.node.ends_with("Edge");
+            for field in fields(of).iter().filter(|field| !is_page && !is_guarded(&field.directives)) {
+                let shape = field.ty.node.to_string();
+                let named = shape.trim_matches(['[', ']', '!']);
+                assert!(!guarded.contains(&named), "{}.{} shows {named}", of.name.node, field.name.node);
+            }
+        }
+    }
+
+    fn is_guarded(directives: &[Positioned<ConstDirective>]) -> bool {
+        directives.iter().any(|directive| directive.node.name.node == "auth")
+    }
+
+    #[test]
     fn no_query_has_a_secret_in_it() {
-        let payloads = ["SecureTokenPayload", "RevealedUrl", "RevealedUrlPayload", "Mutation"];
+        let payloads = ["ApiKeyPayload", "SecureTokenPayload", "RevealedUrl", "RevealedUrlPayload", "Mutation"];
         for of in types().iter().filter(|of| !payloads.contains(&of.name.node.as_str())) {
             for field in fields(of) {
                 let name = field.name.node.to_lowercase();

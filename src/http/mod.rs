@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod answer;
+mod cors;
 mod dashboard;
 pub mod export;
 pub mod extract;

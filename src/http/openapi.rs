@@ -1,7 +1,10 @@
-//! The tracking doors as OpenAPI 3.1, for senders' tools and for our own fuzzing; and the download of exports.
+//! The tracking doors, the download of exports and the routes of signing in as OpenAPI 3.1, for senders' tools and for
+//! our own fuzzing.
 //!
-//! Made from the table of parameters, the table of codes and the table of statuses: what stands here is what the
-//! server does, or the tables are wrong. Nothing is written by hand but one sentence a route, and the download.
+//! The doors are made from the table of parameters, the table of codes and the table of statuses: what stands here is
+//! what the server does, or the tables are wrong. Nothing of them is written by hand but one sentence a route.
+
+mod sign_in;
 
 use std::collections::BTreeMap;
 
@@ -100,7 +103,7 @@ pub(crate) async fn serve() -> Response {
 fn build() -> OpenApi {
     let mut info = Info::new("Roundtrip", env!("CARGO_PKG_VERSION"));
     info.description = Some(
-        "The tracking doors. 4xx other than 429 is final; 429 and 5xx mean: send the same request again, which is \
+        "The tracking doors, and signing in to the admin API (/graphql, which describes itself). 4xx other than 429 is final; 429 and 5xx mean: send the same request again, which is \
          always safe. Details are told only once the token is verified."
             .to_owned(),
     );
@@ -109,6 +112,7 @@ fn build() -> OpenApi {
         paths.paths.insert(door.path.to_owned(), path_item(door));
     }
     paths.paths.insert("/api/export/{id}".to_owned(), download_path());
+    paths.merge(sign_in::paths());
     let components = ComponentsBuilder::new()
         .schema(ANSWER, answer_schema())
         .security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))

@@ -19,7 +19,7 @@ use super::accept::{Answers, PeerAddress};
 use super::extract::tracking_request::{TrackingRequest, host_of};
 use super::state::HttpState;
 use super::tracking::{click, pixel, root, server_to_server};
-use super::{answer, dashboard, export, graphql, health, openapi, session};
+use super::{answer, cors, dashboard, export, graphql, health, openapi, session};
 use crate::domain::code::Code;
 use crate::domain::inbound::Door;
 
@@ -103,9 +103,9 @@ fn machine_room() -> Routes {
     Router::new().route("/livez", get(health::livez)).route("/readyz", get(health::readyz))
 }
 
-fn admin(state: &HttpState) -> Routes {
+fn admin(state: &Arc<HttpState>) -> Routes {
     session::routes(Arc::clone(&state.app))
-        .route("/graphql", any(graphql::graphql))
+        .route("/graphql", any(graphql::graphql).layer(from_fn_with_state(Arc::clone(state), cors::listed_origins)))
         .route("/schema.graphql", get(graphql::schema))
         .route("/api/export/{id}", get(export::export))
         .route("/dashboard", get(dashboard::dashboard))

@@ -1,5 +1,5 @@
-//! Signing in and out of the admin API: `/api/session`, `/api/session/refresh`, `/api/setup`. Of the last a GET says only
-//! whether there is an operator yet, so that a dashboard knows which of its two doors to show.
+//! Signing in and out of the admin API: `/api/session`, `/api/session/refresh`, `/api/setup`, `/api/invite`. Of the last
+//! but one a GET says only whether there is an operator yet, so that a dashboard knows which of its doors to show.
 //!
 //! The access token goes into the body, for the page's memory; the refresh token into a cookie that no script can
 //! read and no other site's request carries (`HttpOnly`, `SameSite=Strict`, this path only). A request that says it
@@ -22,6 +22,7 @@ use url::Url;
 use super::accept::PeerAddress;
 use super::extract::body::{BodyProblem, read_body};
 use super::extract::client_address::client_address;
+use crate::app::accept_invitation::{AcceptRefused, accept_invitation};
 use crate::app::authenticate::authenticate;
 use crate::app::setup::{SetupRefused, SetupRequest, is_set_up, set_up};
 use crate::app::sign_in::{RefreshRefused, SignInRefused, SignOut, SignedIn, refresh, sign_in, sign_out};
@@ -47,6 +48,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) -> Router<S> {
         .route("/api/session", post(begin).delete(end))
         .route("/api/session/refresh", post(renew))
         .route("/api/setup", get(is_done).post(first))
+        .route("/api/invite", post(invited))
         .with_state(Arc::new(Door { app, request_ids }))
 }
 
@@ -69,6 +71,13 @@ struct FirstOperator {
     code: String,
     email: String,
     name: String,
+    password: String,
+}
+
+/// The body of `POST /api/invite`.
+#[derive(Deserialize)]
+struct Acceptance {
+    code: String,
     password: String,
 }
 
@@ -159,6 +168,19 @@ async fn set_up_first(door: &Door, visit: &Visit, body: Body) -> Result<Response
     }
 }
 
+async fn invited(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (visit, body) = door.enter(request);
+    answered(&door, &visit, accepted(&door, &visit, body).await)
+}
+
+async fn accepted(door: &Door, visit: &Visit, body: Body) -> Result<Response, Problem> {
+    let Acceptance { code, password } = visit.json(body).await?;
+    match accept_invitation(&door.app, &code, password.into(), &visit.caller).await? {
+        Ok(signed_in) => Ok(welcome(door, &signed_in)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
 /// One request, without its body.
 struct Visit {
     headers: HeaderMap,
@@ -237,6 +259,7 @@ enum Problem {
     RefreshRace,
     SetupDone,
     WrongSetupCode,
+    WrongInviteCode,
     Invalid(Vec<UserError>),
     Ours(AppError),
 }
@@ -268,6 +291,15 @@ impl From<RefreshRefused> for Problem {
             RefreshRefused::Invalid => Self::NotSignedIn,
             RefreshRefused::Ended => Self::SessionEnded,
             RefreshRefused::Race => Self::RefreshRace,
+        }
+    }
+}
+
+impl From<AcceptRefused> for Problem {
+    fn from(refused: AcceptRefused) -> Self {
+        match refused {
+            AcceptRefused::WrongCode => Self::WrongInviteCode,
+            AcceptRefused::Invalid(errors) => Self::Invalid(errors),
         }
     }
 }
@@ -319,6 +351,11 @@ impl Problem {
             Self::WrongSetupCode => {
                 (StatusCode::UNAUTHORIZED, "wrong_setup_code", "Use the code that the server printed at its last start")
             }
+            Self::WrongInviteCode => (
+                StatusCode::UNAUTHORIZED,
+                "wrong_invite_code",
+                "This invitation was used, replaced or has ended: ask an administrator for another link",
+            ),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "Some fields cannot be taken"),
             Self::Ours(AppError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "try_again", "Busy: try again in a moment"),
             Self::Ours(AppError::Store(error)) if error.is_transient() => {
@@ -344,6 +381,7 @@ impl Problem {
             | Self::RefreshRace
             | Self::SetupDone
             | Self::WrongSetupCode
+            | Self::WrongInviteCode
             | Self::Invalid(_)
             | Self::Ours(_) => None,
         }
@@ -463,6 +501,7 @@ mod tests {
     use serde_json::{Value, json};
     use tower::ServiceExt;
 
+    use super::super::openapi;
     use super::*;
     use crate::app::fixtures::{PASSWORD, operator, timed_app};
     use crate::app::lockout::FAILURES_MAX;
@@ -507,7 +546,22 @@ mod tests {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        assert_described(method, path, &answer);
+        answer
+    }
+
+    /// Statuses and codes are those of `/openapi.json`.
+    #[track_caller]
+    fn assert_described(method: &str, path: &str, answer: &Answer) {
+        let document: Value = serde_json::from_str(&openapi::document()).unwrap();
+        let operation = &document["paths"][path][method.to_lowercase()];
+        let described = &operation["responses"][answer.status.to_string()]["description"];
+        let (status, code) = answer.code();
+        assert!(
+            operation.is_null() || described.as_str().is_some_and(|said| said.contains(code)),
+            "{path}: {status} {code}"
+        );
     }
 
     fn credentials(password: &str) -> String {
@@ -634,7 +688,12 @@ mod tests {
             assert_eq!(answer.status == 403, !good, "{origin}: {}", answer.body);
         }
         let evil = [HOST, JSON, ("origin", "https://evil.example"), ("cookie", &cookie)];
-        for (method, path) in [("POST", "/api/session/refresh"), ("DELETE", "/api/session"), ("POST", "/api/setup")] {
+        for (method, path) in [
+            ("POST", "/api/session/refresh"),
+            ("DELETE", "/api/session"),
+            ("POST", "/api/setup"),
+            ("POST", "/api/invite"),
+        ] {
             assert_eq!(send(&app, method, path, &evil, "{}").await.code(), (403, "origin_not_allowed"), "{path}");
         }
     }

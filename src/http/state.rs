@@ -26,6 +26,8 @@ pub struct HttpState {
     pub request_ids: RequestIds,
     /// As `host_name` prints them.
     pub admin_hosts: Vec<String>,
+    /// Origins of pages on other hosts that may use the admin API, as browsers send them; for its socket too.
+    pub cors_origins: Vec<String>,
     pub trusted_proxies: Vec<IpNet>,
     /// For a whole body.
     pub body_timeout: Duration,

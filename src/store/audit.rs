@@ -1,15 +1,22 @@
 //! The audit trail: appended in the transaction of what it tells about, never changed.
 
 use entity::audit_event as row;
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::IntoActiveModel as _;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _};
 use sea_orm::{QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use serde::{Deserialize, Serialize};
 
 use super::connect::Database;
 use super::error::StoreError;
+use super::filter::{TimeRange, one_of};
+use super::page::{self, Direction, Key, KeyKind, Order, Page, PageRequest, Sort};
 use crate::domain::audit::{AuditChange, AuditEvent};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AuditEventId;
+
+/// An id begins with the millisecond at which its event was made, but the clock may have been read a moment apart.
+const ID_SLACK_SECONDS: i64 = 60;
 
 /// Appends one event.
 pub(crate) async fn insert(transaction: &impl ConnectionTrait, event: AuditEvent) -> Result<(), StoreError> {
@@ -29,6 +36,47 @@ pub(crate) async fn insert(transaction: &impl ConnectionTrait, event: AuditEvent
     Ok(())
 }
 
+/// Which events a list holds; everything that is given must hold, an empty list matches nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    pub at: Option<TimeRange>,
+    pub actions: Option<Vec<String>>,
+    /// Opaque ids of operators and keys, or `system`.
+    pub actors: Option<Vec<String>>,
+    /// Opaque ids.
+    pub subjects: Option<Vec<String>>,
+}
+
+/// The order of events: newest first, by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest;
+
+impl Sort for Newest {
+    fn order(self) -> Order {
+        Order { name: "audit.id", direction: Direction::Descending, keys: &[KeyKind::Uuid] }
+    }
+}
+
+/// A page of the events that `filter` holds.
+///
+/// # Errors
+/// As of every read.
+pub async fn list(
+    database: &Database,
+    filter: &AuditFilter,
+    request: &PageRequest<Newest>,
+) -> Result<Page<AuditEvent>, StoreError> {
+    let select = row::Entity::find().filter(filter.condition());
+    let columns = [Expr::col(row::Column::Id)];
+    page::fetch(database.read(), select, request, &columns, |row| vec![Key::Uuid(row.id)], from_row).await
+}
+
+/// # Errors
+/// As of every read.
+pub async fn find(database: &Database, id: AuditEventId) -> Result<Option<AuditEvent>, StoreError> {
+    row::Entity::find_by_id(id.uuid()).one(database.read()).await?.map(from_row).transpose()
+}
+
 /// The newest events about one subject (an opaque id), newest first.
 pub async fn find_by_subject(database: &Database, subject: &str, limit: u64) -> Result<Vec<AuditEvent>, StoreError> {
     let rows = row::Entity::find()
@@ -38,6 +86,26 @@ pub async fn find_by_subject(database: &Database, subject: &str, limit: u64) -> 
         .all(database.read())
         .await?;
     rows.into_iter().map(from_row).collect()
+}
+
+impl AuditFilter {
+    /// A range of time is a range of ids, so that it bounds what is read.
+    fn condition(&self) -> Condition {
+        let (ids, exact) = self
+            .at
+            .map(|at| (at.id_condition(row::Column::Id, ID_SLACK_SECONDS), at.condition(row::Column::At)))
+            .unzip();
+        // PostgreSQL has no text with a NUL in it.
+        let texts = |list: &Option<Vec<String>>| {
+            list.as_ref().map(|texts| texts.iter().filter(|text| !text.contains('\0')).cloned().collect::<Vec<_>>())
+        };
+        Condition::all()
+            .add_option(ids)
+            .add_option(exact)
+            .add_option(one_of(row::Column::Action, texts(&self.actions)))
+            .add_option(one_of(row::Column::Actor, texts(&self.actors)))
+            .add_option(one_of(row::Column::Subject, texts(&self.subjects)))
+    }
 }
 
 /// The column form of the changed fields.

@@ -6,6 +6,7 @@
 //! What differs between the engines is in `connect.rs` and `dialect.rs`, nowhere else.
 
 pub mod advertisers;
+pub mod api_keys;
 pub mod audit;
 pub mod batch;
 pub mod clicks;
@@ -20,6 +21,7 @@ pub mod filter;
 pub(crate) mod fixtures;
 pub mod foreign_clicks;
 pub mod idempotency;
+pub mod invitations;
 pub mod jobs;
 pub mod offers;
 pub mod operators;

@@ -5,15 +5,19 @@
 
 use entity::session as row;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait};
+use sea_orm::{QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::connect::Database;
 use super::error::StoreError;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{OperatorId, SessionId};
 use crate::domain::session::{RefreshDigest, Session};
 
 const TABLE: &str = "session";
+/// Sessions of one operator that are listed: nobody has so many browsers.
+const LISTED_MAX: u64 = 100;
 
 /// How a session goes on after a refresh.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,20 @@ pub(crate) struct SessionRotation {
 /// As of every read.
 pub(crate) async fn find(connection: &impl ConnectionTrait, id: SessionId) -> Result<Option<Session>, StoreError> {
     row::Entity::find_by_id(id.uuid()).one(connection).await?.map(session).transpose()
+}
+
+/// An operator's sessions that are not over at `now`, the last seen first.
+///
+/// # Errors
+/// As of every read.
+pub async fn list_live(database: &Database, operator: OperatorId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+    let live = row::Entity::find()
+        .filter(row::Column::OperatorId.eq(operator.uuid()))
+        .filter(row::Column::RevokedAt.is_null())
+        .filter(row::Column::ExpiresAt.gt(now.as_millis()))
+        .order_by_desc(row::Column::LastSeenAt)
+        .limit(LISTED_MAX);
+    live.all(database.read()).await?.into_iter().map(session).collect()
 }
 
 /// The sessions that were ended; the snapshot holds them, so that their access tokens are refused at once.
@@ -95,19 +113,22 @@ pub(crate) async fn revoke(
     Ok(done.rows_affected == 1)
 }
 
-/// Ends every session of an operator; says how many there were.
+/// Ends every session of an operator, but for the one that is to be spared; says how many there were.
 ///
 /// # Errors
 /// As of every write.
 pub(crate) async fn revoke_all(
     connection: &impl ConnectionTrait,
     operator: OperatorId,
+    spared: Option<SessionId>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
+    let spared = spared.map(|session| row::Column::Id.ne(session.uuid()));
     let done = row::Entity::update_many()
         .col_expr(row::Column::RevokedAt, Expr::value(now.as_millis()))
         .filter(row::Column::OperatorId.eq(operator.uuid()))
         .filter(row::Column::RevokedAt.is_null())
+        .filter(Condition::all().add_option(spared))
         .exec(connection)
         .await?;
     Ok(done.rows_affected)

@@ -7,6 +7,7 @@ use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActi
 use super::columns::Cell;
 use super::connect::Database;
 use super::error::StoreError;
+use crate::domain::clock::Timestamp;
 use crate::domain::money::Currency;
 
 const TABLE: &str = "setting";
@@ -69,5 +70,14 @@ pub(crate) async fn set(
         .on_conflict(OnConflict::column(row::Column::Name).update_column(row::Column::Value).to_owned())
         .exec_without_returning(transaction)
         .await?;
+    Ok(())
+}
+
+/// The first operator is there: the code of the first run is worth nothing any more.
+pub(crate) async fn complete_setup(transaction: &impl ConnectionTrait, now: Timestamp) -> Result<(), StoreError> {
+    if find_in(transaction, Setting::SetupCompletedAt).await?.is_none() {
+        set(transaction, Setting::SetupCompletedAt, Some(&now.to_string())).await?;
+        set(transaction, Setting::SetupCodeDigest, None).await?;
+    }
     Ok(())
 }

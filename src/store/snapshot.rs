@@ -3,13 +3,13 @@
 //! One unreadable row fails the whole load: a snapshot with an offer left out would refuse its clicks as unknown.
 //! The server then keeps the snapshot that it has.
 
-use entity::{config_version, operator, secure_token, tracking_domain};
+use entity::{api_key, config_version, operator, secure_token, tracking_domain};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::connect::Database;
 use super::error::StoreError;
 use super::settings::{self, Setting};
-use super::{advertisers, domains, foreign_clicks, offers, operators, publishers, sessions, tokens};
+use super::{advertisers, api_keys, domains, foreign_clicks, offers, operators, publishers, sessions, tokens};
 use crate::domain::ids::OperatorId;
 use crate::domain::secure_token::TokenDigest;
 use crate::domain::snapshot::Snapshot;
@@ -32,6 +32,14 @@ pub async fn knows_token(database: &Database, digest: &TokenDigest) -> Result<bo
     Ok(found.is_some())
 }
 
+/// Is there an API key with this digest, in any state?
+pub async fn knows_key(database: &Database, digest: &TokenDigest) -> Result<bool, StoreError> {
+    let key = api_key::Entity::find().select_only().column(api_key::Column::Hint);
+    let key = key.filter(api_key::Column::Digest.eq(digest.as_bytes().to_vec())).limit(1);
+    let found: Option<String> = key.into_tuple().one(database.read()).await?;
+    Ok(found.is_some())
+}
+
 async fn load_in(transaction: &impl ConnectionTrait) -> Result<Snapshot, StoreError> {
     let tokens = secure_token::Entity::find().all(transaction).await?;
     let domains = tracking_domain::Entity::find().all(transaction).await?;
@@ -50,6 +58,7 @@ async fn load_in(transaction: &impl ConnectionTrait) -> Result<Snapshot, StoreEr
             .iter()
             .map(|row| operators::access_from_row(row).map(|access| (OperatorId::from_uuid(row.id), access)))
             .collect::<Result<_, _>>()?,
+        api_keys: api_keys::find_access(transaction).await?.into_iter().collect(),
         revoked_sessions: sessions::list_revoked(transaction).await?.into_iter().collect(),
         has_foreign_clicks: foreign_clicks::any_in(transaction).await?,
         fallback_url: settings::find_in(transaction, Setting::FallbackUrl).await?,

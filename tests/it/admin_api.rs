@@ -262,7 +262,7 @@ async fn what_cannot_be_read_is_refused_and_never_clamped() {
         "{ offers(after: \"x\") { nodes { id } } }",
         "{ offer(id: \"pub_7\") { id } }",
         "{ offer(id: \"42\") { id } }",
-        "{ node(id: \"opr_00000000000000000000000000000007\") { id } }",
+        "{ node(id: \"ses_00000000000000000000000000000007\") { id } }",
         "{ conversions(filter: { orderId: { eq: \"A\" } }) { nodes { id } } }",
         "{ conversions(sort: { field: REVENUE }) { nodes { id } } }",
     ] {

@@ -110,6 +110,12 @@ fn operators_and_tokens_are_made_at_the_command_line() {
     let list = printed(here, &["operator", "list"]);
     assert!(list.lines().any(|line| line.contains("bob@example.com") && line.contains("off")), "{list}");
 
+    let last = refused(here, &["operator", "set-role", "ada@example.com", "manager"]).1;
+    assert!(last.contains("last active administrator"), "{last}");
+    assert_eq!(printed(here, &["operator", "activate", "bob@example.com"]), "bob@example.com is switched on\n");
+    assert_eq!(printed(here, &["operator", "set-role", "bob@example.com", "admin"]), "bob@example.com is admin now\n");
+    assert!(refused(here, &["operator", "activate", "eve@example.com"]).1.contains("no such operator"));
+
     let made = printed(here, &["token", "create", "--label", "shop", "--capability", "convert"]);
     let (id, secret) = (word(&made, "tok_"), word(&made, "rt_g_"));
     let list = printed(here, &["token", "list"]);
@@ -163,6 +169,52 @@ async fn clicks_of_another_system_are_imported_from_a_file_or_from_stdin() {
     assert!(code == Some(1) && said.contains("nowhere.csv"), "{said}");
     std::fs::write(&file, "click;offer\n").unwrap();
     assert!(refused(here, &import).1.contains("names no column id"));
+}
+
+#[test]
+fn somebody_is_invited_at_the_command_line_when_nobody_can_sign_in() {
+    let folder = folder();
+    let here = folder.path();
+    let invited =
+        printed(here, &["operator", "invite", "--email", "Ada@example.com", "--name", "Ada", "--role", "admin"]);
+    assert!(invited.starts_with("ada@example.com may set a password until "), "{invited}");
+    let link = |said: &str| said.trim_end().rsplit(' ').next().unwrap().to_owned();
+    let first = link(&invited);
+    let place = "http://localhost:8080/dashboard/invite#code=";
+    assert!(first.starts_with(place) && first.len() == place.len() + 29, "{invited}");
+    let list = printed(here, &["operator", "list"]);
+    assert!(list.lines().any(|line| line.contains("ada@example.com") && line.contains("invited")), "{list}");
+    let again = printed(here, &["operator", "invite-again", "ada@example.com"]);
+    assert!(link(&again).starts_with(place) && link(&again) != first, "{again}");
+    assert!(refused(here, &["operator", "invite-again", "eve@example.com"]).1.contains("no such operator"));
+    assert!(
+        refused(here, &["operator", "invite", "--email", "ada@example.com", "--name", "A"])
+            .1
+            .contains("There is an operator")
+    );
+}
+
+#[test]
+fn the_key_of_sessions_is_rotated_at_the_command_line() {
+    let folder = folder();
+    let here = folder.path();
+    printed(here, &["migrate"]);
+    printed(here, &["operator", "list"]);
+    let file = here.join("data/keys.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let said = printed(here, &["keys", "rotate-sessions", "--prepare"]);
+    assert!(said.contains("restart"), "{said}");
+    assert!(refused(here, &["keys", "rotate-sessions", "--prepare"]).1.contains("already"));
+    let said = printed(here, &["keys", "rotate-sessions"]);
+    assert!(said.contains("restart"), "{said}");
+    let after = std::fs::read_to_string(&file).unwrap();
+    let old = before.lines().find_map(|line| line.strip_prefix("sessions = ")).unwrap();
+    assert!(
+        after.contains(&format!("sessions_previous = {old}")) && !after.contains("sessions_next"),
+        "previous: {old}"
+    );
+    assert!(!said.contains(old.trim_matches('"')));
+    printed(here, &["operator", "list"]);
 }
 
 #[test]

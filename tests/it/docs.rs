@@ -106,6 +106,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/decisions/0006", include_str!("../../docs/decisions/0006-control-writes-on-sqlite.md")),
     ("docs/decisions/0007", include_str!("../../docs/decisions/0007-document-guard.md")),
     ("docs/decisions/0012", include_str!("../../docs/decisions/0012-events-replays-and-foreign-ids.md")),
+    ("docs/decisions/0014", include_str!("../../docs/decisions/0014-bearers-of-people-and-programs.md")),
     ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
 ];
 

@@ -71,6 +71,7 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
     entities!(
         engine,
         advertiser,
+        api_key,
         audit_event,
         click,
         config_version,
@@ -82,6 +83,7 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
         idempotency_key,
         job,
         job_error,
+        invitation,
         offer,
         offer_event,
         offer_publisher,

@@ -28,6 +28,7 @@ mod every_code;
 mod faults;
 mod foreign_clicks;
 mod idempotency;
+mod identity;
 mod jobs;
 mod late_click;
 mod model;

@@ -8,10 +8,14 @@ use std::sync::Mutex;
 use roundtrip::config::{LogFormat, LogsConfig};
 use roundtrip::domain::inbound::{Door, PARAMETERS, Parameter};
 use roundtrip::store::Engine;
+use roundtrip::store::audit::{self, AuditFilter, Newest};
+use roundtrip::store::page::PageRequest;
 use roundtrip::telemetry;
+use serde_json::json;
 
 use crate::support::databases::tamper;
 use crate::support::on_both_engines;
+use crate::support::people;
 use crate::support::server::{TestServer, told};
 
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -113,6 +117,35 @@ on_both_engines! {
         assert_eq!(asked.status(), 401);
         assert_eq!(leak(&[CANARY, "198.51.100.77", &server.secret]), None);
         assert!(leak(&["the database refuses an item"]).is_some(), "a fault is logged");
+    }
+
+    async fn keys_invitations_tokens_and_passwords_reach_no_log_line(engine: Engine) {
+        listen();
+        let server = TestServer::start_empty(engine, "").await;
+        let ada = people::set_up(&server).await;
+        let (id, key) = people::issue_key(&server, &ada.bearer, "ADMIN", json!(null)).await;
+        let link = people::invite(&server, &key, &format!("{CANARY}@shop.example"), "VIEWER").await;
+        let code = people::code_of(&link);
+        assert_eq!(people::accept(&server, code, CANARY).await.status(), 400);
+        let bob = people::welcome(people::accept(&server, code, &format!("{CANARY} horse battery")).await).await;
+        let change = format!(
+            "mutation {{ viewerUpdate(currentPassword: \"{CANARY} horse battery\", newPassword: \"{CANARY}-other-one\") {{
+                userErrors {{ code }} }} }}"
+        );
+        people::done(&server, &bob.bearer, &change, json!({})).await;
+        people::done(&server, &ada.bearer, &format!("mutation {{ apiKeyRevoke(id: \"{id}\") {{ userErrors {{ code }} }} }}"), json!({})).await;
+        for refused in [key.as_str(), &key[..40], &bob.bearer] {
+            assert_eq!(people::ask(&server, refused, "{ viewer { name } }", json!({})).await.0, 401);
+        }
+        assert_eq!(people::accept(&server, code, "another sentence").await.status(), 401);
+        let bare = code.replace('-', "");
+        let cookie = bob.cookie.split_once('=').unwrap().1;
+        assert_eq!(leak(&[CANARY, &key, code, &bare, &bob.bearer, cookie, &ada.bearer]), None);
+        let trail = audit::list(&server.app.database, &AuditFilter::default(), &PageRequest::beginning(Newest)).await;
+        let trail = format!("{:?}", trail.unwrap());
+        for secret in [&key[5..], code, &bare, cookie, "battery", "other-one"] {
+            assert!(!trail.contains(secret), "{trail}");
+        }
     }
 
     async fn a_receipt_holds_no_secret_and_no_person(engine: Engine) {

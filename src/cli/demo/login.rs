@@ -29,7 +29,7 @@ pub(super) async fn ensure(app: &App, folder: &Path) -> Result<Login, CliProblem
     let kept = read(folder)?;
     let is_new = kept.is_none();
     let password = kept.unwrap_or_else(|| generate_password(app.entropy.as_ref()));
-    let exists = operators::list(&app.database).await?.iter().any(|operator| operator.email == EMAIL);
+    let exists = operators::list(&app.database).await?.iter().any(|view| view.operator.email == EMAIL);
     if !exists {
         let draft = Draft { email: EMAIL.to_owned(), name: "Demo".to_owned(), role: Role::Admin };
         done(create_operator(app, &principal(), draft, password.clone()).await)?;

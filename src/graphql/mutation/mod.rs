@@ -4,6 +4,7 @@ use async_graphql::MergedObject;
 
 pub mod conversions;
 pub mod domains;
+pub mod identity;
 pub mod jobs;
 pub mod offers;
 pub mod partners;
@@ -14,6 +15,7 @@ pub mod tokens;
 pub struct Mutation(
     conversions::ConversionMutation,
     domains::DomainMutation,
+    identity::IdentityMutation,
     jobs::JobMutation,
     offers::OfferMutation,
     partners::PartnerMutation,

@@ -3,6 +3,7 @@
 use async_graphql::MergedObject;
 
 pub mod control;
+pub mod identity;
 pub mod jobs;
 pub mod server;
 pub mod tools;
@@ -12,6 +13,7 @@ pub mod tracking;
 #[derive(Default, MergedObject)]
 pub struct Query(
     control::ControlQuery,
+    identity::IdentityQuery,
     jobs::JobQuery,
     server::ServerQuery,
     tools::ToolsQuery,

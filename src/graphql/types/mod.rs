@@ -5,6 +5,7 @@
 //! to be nullable), and its row in the authorisation table in the tests.
 
 pub mod actor;
+pub mod audit;
 pub mod bulk;
 pub mod click;
 pub mod conversion;
@@ -14,6 +15,7 @@ pub mod job;
 pub mod money;
 pub mod node;
 pub mod offer;
+pub mod operator;
 pub mod partner;
 pub mod payload;
 pub mod postback;

@@ -3,9 +3,11 @@
 use async_graphql::{Context, ID, Interface, Result};
 
 use super::{
+    audit::AuditEntry,
     conversion::{Conversion, ConversionChange},
     job::Job,
     offer::Offer,
+    operator::{ApiKey, Operator},
     partner::{Advertiser, Publisher},
     receipt::Receipt,
     token::SecureToken,
@@ -13,9 +15,10 @@ use super::{
 };
 use crate::{
     domain::ids::{
-        AdvertiserId, ChangeId, ConversionId, JobId, OfferId, PublisherId, ReceiptId, TokenId, TrackingDomainId,
+        AdvertiserId, ApiKeyId, AuditEventId, ChangeId, ConversionId, JobId, OfferId, OperatorId, PublisherId,
+        ReceiptId, TokenId, TrackingDomainId,
     },
-    graphql::{connection::failed, context::Find as _, error},
+    graphql::{connection::failed, context::Find as _, error, guard::enter, id::Kind},
     store::conversions,
 };
 
@@ -24,22 +27,53 @@ use crate::{
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque, stable, prefixed."))]
 pub enum Node {
     Advertiser(Box<Advertiser>),
+    ApiKey(Box<ApiKey>),
+    AuditEntry(Box<AuditEntry>),
     Conversion(Box<Conversion>),
     ConversionChange(Box<ConversionChange>),
     Job(Box<Job>),
     Offer(Box<Offer>),
+    Operator(Box<Operator>),
     Publisher(Box<Publisher>),
     Receipt(Box<Receipt>),
     SecureToken(Box<SecureToken>),
     TrackingDomain(Box<TrackingDomain>),
 }
 
+/// The kinds of ids that name a node.
+const KINDS: &[fn(&str) -> bool] = &[
+    is::<AdvertiserId>,
+    is::<ApiKeyId>,
+    is::<AuditEventId>,
+    is::<ChangeId>,
+    is::<ConversionId>,
+    is::<JobId>,
+    is::<OfferId>,
+    is::<OperatorId>,
+    is::<PublisherId>,
+    is::<ReceiptId>,
+    is::<TokenId>,
+    is::<TrackingDomainId>,
+];
+
+fn is<T: Kind>(id: &str) -> bool {
+    T::read(id).is_some()
+}
+
 impl Node {
+    /// May this id name a node?
+    pub fn is_one(id: &str) -> bool {
+        KINDS.iter().any(|is| is(id))
+    }
+
     /// What an id names; `None` when it is not there.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for what is no id of ours; ours.
+    /// `BAD_USER_INPUT` for what is no id of a node; `FORBIDDEN` where nothing of the kind may be seen; ours.
     pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Self>> {
+        if !Self::is_one(id) {
+            return Err(error::bad_user_input("This is not an id of ours"));
+        }
         if let Some(id) = OfferId::parse(id) {
             Ok(Offer::find(ctx, id).await?.map(|offer| Self::Offer(Box::new(offer))))
         } else if let Some(id) = PublisherId::parse(id) {
@@ -59,8 +93,17 @@ impl Node {
             Ok(Job::find(ctx, id).await?.map(|job| Self::Job(Box::new(job))))
         } else if let Some(id) = TrackingDomainId::parse(id) {
             Ok(TrackingDomain::find(ctx, id)?.map(|domain| Self::TrackingDomain(Box::new(domain))))
+        } else if let Some(id) = OperatorId::parse(id) {
+            enter::<Operator>(ctx)?;
+            Ok(Operator::load(ctx, Some(id)).await?.map(|operator| Self::Operator(Box::new(operator))))
+        } else if let Some(id) = ApiKeyId::parse(id) {
+            enter::<ApiKey>(ctx)?;
+            Ok(ApiKey::load(ctx, Some(id)).await?.map(|key| Self::ApiKey(Box::new(key))))
+        } else if let Some(id) = AuditEventId::parse(id) {
+            enter::<AuditEntry>(ctx)?;
+            Ok(AuditEntry::find(ctx, id).await?.map(|entry| Self::AuditEntry(Box::new(entry))))
         } else {
-            Err(error::bad_user_input("This is not an id of ours"))
+            Ok(None)
         }
     }
 }

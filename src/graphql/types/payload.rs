@@ -7,8 +7,10 @@ use super::{
     conversion::{Conversion, ConversionChange},
     job::Job,
     offer::Offer,
+    operator::{ApiKey, Operator},
     partner::{Advertiser, Publisher},
     postback::PostbackUrls,
+    server::Viewer,
     token::SecureToken,
     tracking_domain::TrackingDomain,
     words::UserErrorCode,
@@ -17,11 +19,14 @@ use crate::{
     app::{
         self, AppError, Outcome,
         change_conversion::Changed,
+        invite_operator::Invited,
         issued_token::{Issuance, IssuedToken},
+        manage_api_keys::IssuedKey,
         postback_urls,
     },
-    graphql::error,
-    store::tokens::TokenView,
+    domain::api_key,
+    graphql::{error, scalars::Url},
+    store::{operators::OperatorView, tokens::TokenView},
 };
 
 /// A problem that the caller can put right.
@@ -118,6 +123,11 @@ payloads! {
     TrackingDomainPayload {
         /// The tracking domain as it is now.
         domain: TrackingDomain
+    }
+    /// What became of a call about whoever asks.
+    ViewerPayload {
+        /// Whoever asks, as they are now.
+        viewer: Viewer
     }
     /// The whole text of a URL, or why it is not shown.
     RevealedUrlPayload {
@@ -232,6 +242,105 @@ impl SecureTokenPayload {
 
 const SHOWN_BEFORE: &str = "This call was carried out before under the same key: the secret was in the first answer, and \
      is not shown again by repeating it.";
+
+/// The warning of an answer that repeats another one without its secret.
+fn shown_before(is_repeated: bool) -> Vec<String> {
+    is_repeated.then(|| SHOWN_BEFORE.to_owned()).into_iter().collect()
+}
+
+/// What became of a call about an operator.
+#[derive(Default, SimpleObject)]
+pub struct OperatorPayload {
+    /// The operator as they are now.
+    pub operator: Option<Operator>,
+    /// The link with which they set a password, where the call makes one: it works once, and is shown once.
+    pub invite_url: Option<Url>,
+    /// What is to be known about it, each as a sentence.
+    pub warnings: Vec<String>,
+    /// What the caller can put right; empty when it was done.
+    pub user_errors: Vec<UserError>,
+}
+
+impl OperatorPayload {
+    /// An operator without a link.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of(done: Outcome<OperatorView>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(view) => Self { operator: Some(view.into()), ..Self::default() },
+            Err(faults) => Self::refused(faults),
+        }))
+    }
+
+    /// The payload of a call that cannot be done.
+    pub fn refused(faults: Vec<app::UserError>) -> Self {
+        Self { user_errors: user_errors(faults), ..Self::default() }
+    }
+
+    /// An operator with a link.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of_invited(done: Outcome<Invited>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(Invited { view, link }) => Self {
+                operator: Some(view.into()),
+                warnings: shown_before(link.is_none()),
+                invite_url: link.map(|link| Url(link.expose_secret().to_owned())),
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self { user_errors: user_errors(faults), ..Self::default() },
+        }))
+    }
+}
+
+/// What became of a call about an API key.
+#[derive(Default, SimpleObject)]
+pub struct ApiKeyPayload {
+    /// The key as it is now.
+    pub api_key: Option<ApiKey>,
+    /// Its text, where the call makes one: it is shown once.
+    pub secret: Option<String>,
+    /// What is to be known about it, each as a sentence.
+    pub warnings: Vec<String>,
+    /// What the caller can put right; empty when it was done.
+    pub user_errors: Vec<UserError>,
+}
+
+impl ApiKeyPayload {
+    /// A key without its text.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of(done: Outcome<api_key::ApiKey>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(key) => Self { api_key: Some(key.into()), ..Self::default() },
+            Err(faults) => Self::refused(faults),
+        }))
+    }
+
+    /// The payload of a call that cannot be done.
+    pub fn refused(faults: Vec<app::UserError>) -> Self {
+        Self { user_errors: user_errors(faults), ..Self::default() }
+    }
+
+    /// A key with its text.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of_issued(done: Outcome<IssuedKey>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(IssuedKey { key, secret }) => Self {
+                api_key: Some(key.into()),
+                warnings: shown_before(secret.is_none()),
+                secret: secret.map(|secret| secret.reveal().to_owned()),
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self { user_errors: user_errors(faults), ..Self::default() },
+        }))
+    }
+}
 
 /// What became of a call about a conversion.
 #[derive(Default, SimpleObject)]

@@ -326,8 +326,10 @@ pub enum TokenScope {
 /// What did something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 pub enum ActorKind {
-    /// A person, or a key that acts for one.
+    /// A person.
     Operator,
+    /// A program, with an API key.
+    ApiKey,
     /// An advertiser's server, with a token.
     AdvertiserPostback,
     /// A rule of ours.

@@ -1,21 +1,22 @@
 //! The admin API without a socket: its endpoint on a fresh database, and people of every role.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use roundtrip::app::App;
 use roundtrip::app::dns::{DnsFailure, DnsLookup};
+use roundtrip::app::point_budget::Allowance;
 use roundtrip::app::record_click::{Clicked, record_click};
 use roundtrip::app::track::track;
 use roundtrip::domain::answer::Answer;
-use roundtrip::domain::clock::Clock;
-use roundtrip::domain::ids::OperatorId;
+use roundtrip::domain::clock::{Clock, Timestamp};
+use roundtrip::domain::ids::{ApiKeyId, OperatorId, SessionId};
 use roundtrip::domain::inbound::{Door, Pairs, read};
-use roundtrip::domain::operator::{AuthRefused, Principal, Role};
+use roundtrip::domain::operator::{AuthRefused, Caller, Principal, PrincipalKind, Role};
 use roundtrip::domain::receipt::Arrival;
 use roundtrip::graphql::StatusOf;
-use roundtrip::graphql::endpoint::{Authenticator, Call, Endpoint, Reply};
+use roundtrip::graphql::endpoint::{Authenticator, Call, Endpoint, Reply, Spent};
 use roundtrip::graphql::schema;
 use roundtrip::http::answer::status_of;
 use roundtrip::store::Engine;
@@ -25,8 +26,27 @@ use tempfile::TempDir;
 use super::chance::ManualClock;
 use super::desk;
 
+/// Who asks, as whom they are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bearer {
+    Person(Role),
+    Key(Role),
+}
+
+impl Bearer {
+    fn text(self) -> String {
+        match self {
+            Self::Person(role) => role.as_str().to_owned(),
+            Self::Key(role) => format!("key-{}", role.as_str()),
+        }
+    }
+}
+
+/// The person and the session that everybody is in.
+type Believed = Arc<Mutex<(OperatorId, Option<SessionId>)>>;
+
 /// Everybody is who they say they are: the bearer is a role.
-struct Door2;
+struct Door2(Believed);
 
 impl Authenticator for Door2 {
     fn authenticate<'a>(
@@ -35,15 +55,33 @@ impl Authenticator for Door2 {
         address: Option<IpAddr>,
         request_id: &'a str,
     ) -> BoxFuture<'a, Result<Principal, AuthRefused>> {
-        let believed = Role::parse(bearer).map(|role| Principal {
-            operator: Some(OperatorId::from_uuid(uuid::Uuid::from_u128(7))),
+        let (operator, session) = *self.0.lock().unwrap();
+        let caller = Caller { address, request_id: request_id.to_owned() };
+        let person = |role| Principal {
+            operator: Some(operator),
             label: "Ada".into(),
             role,
-            address,
-            request_id: request_id.to_owned(),
-            ..Principal::system()
-        });
+            session,
+            ..Principal::system_for(&caller)
+        };
+        let key = |role| Principal {
+            kind: PrincipalKind::ApiKey,
+            api_key: Some(ApiKeyId::from_uuid(uuid::Uuid::from_u128(8))),
+            label: "robot".into(),
+            role,
+            ..Principal::system_for(&caller)
+        };
+        let believed = match bearer.strip_prefix("key-") {
+            Some(role) => Role::parse(role).map(key),
+            None => Role::parse(bearer).map(person),
+        };
         Box::pin(async move { believed.ok_or(AuthRefused::Invalid) })
+    }
+
+    /// More than any test spends.
+    fn spend(&self, _: &Principal, cost: u32) -> Result<Allowance, Spent> {
+        let (limit, resets_at) = (1_000_000, Timestamp::from_millis(60_000));
+        Ok(Allowance { limit, remaining: limit.saturating_sub(cost), resets_at, cost })
     }
 }
 
@@ -65,6 +103,7 @@ pub(crate) struct Admin {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<ManualClock>,
     endpoint: Endpoint,
+    believed: Believed,
     _folder: Option<TempDir>,
 }
 
@@ -74,13 +113,24 @@ impl Admin {
         let (app, clock, folder) = desk::app(engine, Arc::new(EmptyZone)).await;
         let app = Arc::new(app);
         let schema = schema::build(Arc::clone(&app), StatusOf(status_of), app.clock.now());
-        Self { app, clock, endpoint: Endpoint::new(schema, Arc::new(Door2)), _folder: folder }
+        let believed = Arc::new(Mutex::new((OperatorId::from_uuid(uuid::Uuid::from_u128(7)), None)));
+        let endpoint = Endpoint::new(schema, Arc::new(Door2(Arc::clone(&believed))));
+        Self { app, clock, endpoint, believed, _folder: folder }
     }
 
-    /// Sends a request; without a role, without a bearer.
+    /// From now on every person is this one, in this session.
+    pub(crate) fn believe_as(&self, operator: OperatorId, session: &str) {
+        *self.believed.lock().unwrap() = (operator, SessionId::parse(session));
+    }
+
+    /// Sends a request of a person; without a role, without a bearer.
     pub(crate) async fn send(&self, role: Option<Role>, query: &str, variables: Value) -> Reply {
+        self.send_as(role.map(Bearer::Person), query, variables).await
+    }
+
+    async fn send_as(&self, bearer: Option<Bearer>, query: &str, variables: Value) -> Reply {
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let bearer = role.map(|role| format!("Bearer {}", role.as_str()));
+        let bearer = bearer.map(|bearer| format!("Bearer {}", bearer.text()));
         let mut headers: Vec<(&str, &[u8])> = vec![("content-type", b"application/json")];
         headers.extend(bearer.as_ref().map(|bearer| ("authorization", bearer.as_bytes())));
         let address = Some([198, 51, 100, 7].into());
@@ -88,9 +138,14 @@ impl Admin {
         self.endpoint.respond(call).await
     }
 
-    /// The whole answer.
+    /// The whole answer to a person.
     pub(crate) async fn ask(&self, role: Role, query: &str, variables: Value) -> Value {
-        let reply = self.send(Some(role), query, variables).await;
+        self.ask_as(Bearer::Person(role), query, variables).await
+    }
+
+    /// The whole answer.
+    pub(crate) async fn ask_as(&self, bearer: Bearer, query: &str, variables: Value) -> Value {
+        let reply = self.send_as(Some(bearer), query, variables).await;
         serde_json::from_slice(&reply.body).unwrap()
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod databases;
 pub(crate) mod desk;
 pub(crate) mod ledger;
 pub(crate) mod outage;
+pub(crate) mod people;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;

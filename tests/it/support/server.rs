@@ -157,6 +157,11 @@ impl TestServer {
         }
     }
 
+    /// The keys that this server and its siblings read when they start.
+    pub(crate) fn keys_file(&self) -> &Path {
+        &self.config.keys_file
+    }
+
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn end(mut self) -> Result<(), RunProblem> {
         if let Some(stop) = self.stop.take() {

@@ -1,7 +1,8 @@
-//! The one-time code of the first run: printed by the server, typed by whoever makes the first operator.
+//! Codes that work once: that of the first run, which the server prints, and that of an invitation.
 //!
 //! There is no default password anywhere: an installation that nobody has set up belongs to whoever can read its
-//! log, and to nobody else. 120 random bits, so that there is nothing to guess; only the digest is stored.
+//! log, and an invited person sets a password that nobody else has seen. 120 random bits, so that there is nothing to
+//! guess; only the digest is stored.
 
 use std::fmt;
 
@@ -18,9 +19,9 @@ const GROUP_CHARACTERS: usize = 4;
 
 /// A code in clear. It prints as nothing; [`Self::reveal`] is the only way out.
 #[derive(Clone, Debug)]
-pub struct SetupCode(SecretString);
+pub struct OneTimeCode(SecretString);
 
-impl SetupCode {
+impl OneTimeCode {
     pub fn mint(entropy: &dyn Entropy) -> Self {
         let characters = crockford::encode::<CODE_BYTES, CODE_CHARACTERS>(&random_bytes(entropy));
         let mut text = String::with_capacity(CODE_CHARACTERS + CODE_CHARACTERS / GROUP_CHARACTERS);
@@ -45,19 +46,19 @@ impl SetupCode {
         self.0.expose_secret()
     }
 
-    pub fn digest(&self) -> SetupDigest {
+    pub fn digest(&self) -> CodeDigest {
         let plain: String = self.0.expose_secret().chars().filter(|character| *character != '-').collect();
         let digest = Sha256::digest(plain);
-        SetupDigest(digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(hexadecimal).collect())
+        CodeDigest(digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(hexadecimal).collect())
     }
 }
 
-/// SHA-256 of a code, as 64 hexadecimal characters: the form of the setting.
+/// SHA-256 of a code, as 64 hexadecimal characters: the form that is stored.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SetupDigest(String);
+pub struct CodeDigest(String);
 
-impl SetupDigest {
-    /// The form that the setting holds.
+impl CodeDigest {
+    /// The form that a row holds.
     pub const fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -72,9 +73,9 @@ impl SetupDigest {
     }
 }
 
-impl fmt::Debug for SetupDigest {
+impl fmt::Debug for CodeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SetupDigest(..)")
+        f.write_str("CodeDigest(..)")
     }
 }
 
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_code_is_read_back_however_people_type_it() {
-        let code = SetupCode::mint(&SeededEntropy::new(1));
+        let code = OneTimeCode::mint(&SeededEntropy::new(1));
         assert_eq!((code.reveal().len(), code.reveal().matches('-').count()), (29, 5));
         for typed in [
             code.reveal().to_owned(),
@@ -97,17 +98,17 @@ mod tests {
             code.reveal().replace('-', ""),
             code.reveal().replace('0', "O").replace('1', "l"),
         ] {
-            assert!(SetupCode::parse(&typed).unwrap().digest().matches(&code.digest()), "{typed}");
+            assert!(OneTimeCode::parse(&typed).unwrap().digest().matches(&code.digest()), "{typed}");
         }
-        assert!(!SetupCode::mint(&SeededEntropy::new(2)).digest().matches(&code.digest()));
+        assert!(!OneTimeCode::mint(&SeededEntropy::new(2)).digest().matches(&code.digest()));
         for wrong in ["", "-", "0000", &code.reveal()[1..]] {
-            assert!(SetupCode::parse(wrong).is_none(), "{wrong}");
+            assert!(OneTimeCode::parse(wrong).is_none(), "{wrong}");
         }
     }
 
     #[test]
     fn nothing_of_a_code_is_printed() {
-        let code = SetupCode::mint(&SeededEntropy::new(1));
+        let code = OneTimeCode::mint(&SeededEntropy::new(1));
         assert!(!format!("{code:?} {:?}", code.digest()).contains(&code.reveal()[..4]));
     }
 }

@@ -398,14 +398,10 @@ mod tests {
         let config = config(folder.path(), "");
         let entropy = SeededEntropy::new(3);
         let text = new_key_file(&entropy).expect("made");
-        write(
-            &config,
-            &format!(
-                "{}revoked = true\n",
-                text.expose_secret().replace("number = 0", "number = 7").replace("minting = 0", "minting = 7")
-            ),
-            0o640,
-        );
+        let text = text.expose_secret().replace("minting = 0", "minting = 7");
+        let minting = SecretKey::generate(&entropy).expect("made").reveal();
+        let minting = minting.expose_secret();
+        write(&config, &format!("{text}revoked = true\n[[sealing]]\nnumber = 7\nkey = \"{minting}\"\n"), 0o640);
         let kept = || std::fs::read_to_string(&config.keys_file).expect("readable");
         let key = |name: &str| {
             let begins = format!("{name} = \"");
@@ -421,7 +417,9 @@ mod tests {
         rotate_sessions(&config.keys_file, &entropy).expect("rotated");
         assert_eq!((key("sessions"), key("sessions_previous"), key("sessions_next")), (next, second, None));
         assert_eq!((key("links"), key("key")), (links, sealing));
-        assert!(kept().contains("revoked = true") && kept().contains("minting = 7"), "all is there but comments");
+        for part in ["revoked = true", "minting = 7", minting] {
+            assert!(kept().contains(part), "all is there but comments");
+        }
         let mode = std::fs::metadata(&config.keys_file).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode, 0o640);
         assert!(opened(&config).expect("good keys").sessions.previous.is_some());

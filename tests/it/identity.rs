@@ -450,6 +450,26 @@ on_both_engines! {
         assert_eq!(refusal(&server, &manager, "{ auditLog { nodes { id } } }").await, (200, "FORBIDDEN".into()));
     }
 
+    async fn a_call_that_is_sent_twice_makes_one_operator_and_one_key_and_shows_their_secrets_once(engine: Engine) {
+        let (server, ada) = office(engine).await;
+        let invite = "mutation($name: String!) { operatorInvite(idempotencyKey: \"a\", operator: { email: \"b@shop.example\",
+            name: $name, role: VIEWER }) { operator { id } inviteUrl warnings userErrors { code field } } }";
+        let create = "mutation($name: String!) { apiKeyCreate(idempotencyKey: \"a\", input: { name: $name, role: VIEWER }) {
+            apiKey { id } secret warnings userErrors { code field } } }";
+        for (mutation, thing, secret) in [(invite, "operator", "inviteUrl"), (create, "apiKey", "secret")] {
+            let first = done(&server, &ada, mutation, json!({ "name": "B" })).await;
+            assert!(first[secret].is_string() && first["warnings"] == json!([]), "{first}");
+            let second = done(&server, &ada, mutation, json!({ "name": "B" })).await;
+            assert_eq!((&second[thing], &second[secret]), (&first[thing], &json!(null)));
+            assert_eq!(second["warnings"].as_array().unwrap().len(), 1, "{second}");
+            let other = payload(&server, &ada, mutation, json!({ "name": "C" })).await;
+            let reused = json!([{ "code": "IDEMPOTENCY_KEY_REUSED", "field": ["idempotencyKey"] }]);
+            assert_eq!((&other["userErrors"], &other[secret]), (&reused, &json!(null)));
+        }
+        let seen = data(&server, &ada, "{ operators { id } apiKeys { id } }", json!({})).await;
+        assert_eq!((seen["operators"].as_array().unwrap().len(), seen["apiKeys"].as_array().unwrap().len()), (2, 1));
+    }
+
     async fn nine_wrong_passwords_are_forgiven_and_ten_lock_the_pair(engine: Engine) {
         let (server, _) = office(engine).await;
         let wrong = async |times: u32| {

@@ -17,10 +17,16 @@ struct Described {
     summary: &'static str,
     /// Of the JSON body; none where there is no body.
     fields: &'static [&'static str],
-    /// The status of success, what it means, and its body.
-    success: (u16, &'static str, Option<fn() -> Schema>),
+    success: Success,
     /// The codes of refusals by status, beside those of every route.
     refusals: &'static [(u16, &'static str)],
+}
+
+struct Success {
+    status: u16,
+    meaning: &'static str,
+    /// Of its body, where it has one.
+    schema: Option<fn() -> Schema>,
 }
 
 /// What every route may say.
@@ -28,8 +34,11 @@ const ALWAYS: &[(u16, &str)] = &[(403, "origin_not_allowed"), (500, "internal"),
 /// What a body may be refused with.
 const OF_A_BODY: &[(u16, &str)] =
     &[(400, "bad_request, invalid"), (408, "body_too_slow"), (413, "body_too_large"), (415, "unsupported_media_type")];
-const WELCOME: (u16, &str, Option<fn() -> Schema>) =
-    (200, "Signed in: the bearer is in the body, the refresh token in a cookie.", Some(welcome));
+const WELCOME: Success = Success {
+    status: 200,
+    meaning: "Signed in: the bearer is in the body, the refresh token in a cookie.",
+    schema: Some(welcome),
+};
 
 const ROUTES: &[Described] = &[
     Described {
@@ -47,7 +56,7 @@ const ROUTES: &[Described] = &[
         operation: "sign_out",
         summary: "Ends the sessions of the cookie and of the bearer, if there are any.",
         fields: &[],
-        success: (204, "Signed out.", None),
+        success: Success { status: 204, meaning: "Signed out.", schema: None },
         refusals: &[],
     },
     Described {
@@ -65,7 +74,11 @@ const ROUTES: &[Described] = &[
         operation: "is_set_up",
         summary: "Says whether there is an operator yet.",
         fields: &[],
-        success: (200, "Whether the first administrator was made.", Some(setup_state)),
+        success: Success {
+            status: 200,
+            meaning: "Whether the first administrator was made.",
+            schema: Some(setup_state),
+        },
         refusals: &[],
     },
     Described {
@@ -122,7 +135,7 @@ fn body(fields: &[&str]) -> Schema {
 
 fn responses(route: &Described) -> Responses {
     let mut responses = Responses::new();
-    let (status, meaning, schema) = route.success;
+    let Success { status, meaning, schema } = route.success;
     let success = ResponseBuilder::new().description(meaning);
     let success = match schema {
         Some(schema) => success.content("application/json", content(schema())),

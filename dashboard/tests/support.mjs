@@ -1,7 +1,7 @@
 // The real binary on SQLite, and Debian's Chromium, for the tests: each test file starts its own server on a free port,
 // in a folder that ends with it.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -28,9 +28,10 @@ async function freePort() {
 }
 
 /** Starts `roundtrip` and waits until its output matches; ends with `stop()`. */
-async function start(args, environment, port, pattern) {
+async function start(args, environment, port, pattern, before = () => undefined) {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: cargo build`);
   const folder = mkdtempSync(join(tmpdir(), "roundtrip-dashboard-"));
+  before(folder);
   const child = spawn(BINARY, args(folder), {
     cwd: folder,
     env: { PATH: process.env.PATH, ROUNDTRIP__DATA_DIR: join(folder, "data"), ...environment },
@@ -89,16 +90,36 @@ export async function demo() {
   return { ...server, admin: { email, password } };
 }
 
-/** A server that nobody has set up, and its printed code. */
-export async function empty() {
-  const port = await freePort();
-  const environment = {
+function settings(port) {
+  return {
     ROUNDTRIP__SERVER__BIND_ADDRESS: `127.0.0.1:${port}`,
     ROUNDTRIP__SERVER__INTERNAL_BIND_ADDRESS: "127.0.0.1:0",
     ROUNDTRIP__SERVER__PUBLIC_URL: `http://localhost:${port}`,
   };
-  const server = await start(() => ["serve"], environment, port, /until the next start:\s+(\S+)/);
+}
+
+/** A server that nobody has set up, and its printed code. */
+export async function empty() {
+  const port = await freePort();
+  const server = await start(() => ["serve"], settings(port), port, /until the next start:\s+(\S+)/);
   return { ...server, code: server.match[1] };
+}
+
+/** A server with an operator of each of these roles, whose passwords are theirs alone, and nothing else. */
+export async function staffed(roles) {
+  const port = await freePort();
+  const environment = settings(port);
+  const people = Object.fromEntries(
+    roles.map((role) => [role, { email: `${role}@example.com`, password: `the password of ${role}` }]),
+  );
+  const server = await start(() => ["serve"], environment, port, /"listening"/, (folder) => {
+    for (const [role, { email, password }] of Object.entries(people)) {
+      const args = ["operator", "create", "--email", email, "--name", role, "--role", role, "--password-stdin"];
+      const env = { PATH: process.env.PATH, ROUNDTRIP__DATA_DIR: join(folder, "data"), ...environment };
+      execFileSync(BINARY, args, { cwd: folder, env, input: `${password}\n` });
+    }
+  });
+  return { ...server, ...people };
 }
 
 /** The admin API, past the dashboard: for preparing and for looking. */
@@ -179,10 +200,26 @@ export async function signIn(page, { email, password }, path = "/dashboard/") {
   await page.getByLabel("E-mail").fill(email);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("navigation", { name: "Menu" }).waitFor({ state: "attached" });
+  await page.locator("#main").waitFor();
 }
 
-/** What the last Copy put onto the clipboard. */
+/** Presses a Copy button, and returns what it put onto the clipboard once it says so. */
+export async function copied(page, button) {
+  await page.evaluate(() => navigator.clipboard.writeText("nothing was copied"));
+  await button.click();
+  await page.getByRole("button", { name: "Copied" }).first().waitFor();
+  return clipboard(page);
+}
+
+/** Chooses in a `Picker`: opens it, types, takes the first that is found. */
+export async function pick(page, label, text) {
+  await page.getByLabel(label, { exact: true }).click();
+  const search = page.getByRole("combobox", { name: /^Search for/ });
+  await search.fill(text);
+  await page.getByRole("option", { name: text }).first().click();
+}
+
+/** What the clipboard holds onto the clipboard. */
 export function clipboard(page) {
   return page.evaluate(() => navigator.clipboard.readText());
 }

@@ -37,6 +37,7 @@ fn invitation(url: &str, code: &str) -> String {
     format!(
         "There is no operator yet. Make the first one, an administrator, with this code. It works once, and only\n\
          until the next start:\n\n    {code}\n\n\
+         {url}/dashboard/setup#{code}\n\n\
          curl -sS {url}/api/setup -H 'Content-Type: application/json' \\\n  \
          -d '{{\"code\":\"{code}\",\"email\":\"you@example.com\",\"name\":\"You\",\"password\":\"at least 12 characters\"}}'\n\n\
          (Or at this machine: roundtrip operator create --email you@example.com --name You --role admin)\n"

@@ -53,7 +53,6 @@ const signIn = createRoute({
 const setup = createRoute({
   getParentRoute: () => root,
   path: "/setup",
-  validateSearch: params((raw) => ({ code: text(raw, "code") })),
   component: lazyRouteComponent(() => import("@/pages/sign-in/setup"), "Setup"),
 });
 

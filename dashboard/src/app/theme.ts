@@ -23,6 +23,9 @@ function apply(): void {
 }
 
 system.addEventListener("change", apply);
+// Another tab chose.
+addEventListener("storage", apply);
+apply();
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);

@@ -9,10 +9,19 @@ import { toast } from "./toast";
 
 const SAID_MILLIS = 2_000;
 
-/** True when it is there. */
-export async function copyText(text: string): Promise<boolean> {
+/** True when it is there. A text that has yet to be fetched is promised at once: Safari forgets the click meanwhile. */
+async function write(text: string | Promise<string | null>): Promise<boolean> {
+  if (!navigator.clipboard) return false;
   try {
-    await navigator.clipboard.writeText(text);
+    if (typeof text === "string") {
+      await navigator.clipboard.writeText(text);
+    } else {
+      const promised = text.then((made) => {
+        if (made === null) throw new Error("there is nothing to copy");
+        return new Blob([made], { type: "text/plain" });
+      });
+      await navigator.clipboard.write([new ClipboardItem({ "text/plain": promised })]);
+    }
     return true;
   } catch {
     return false;
@@ -29,9 +38,10 @@ export function useCopy(text: string | (() => Promise<string | null>)) {
   }, [isCopied]);
 
   async function copy(): Promise<void> {
-    const made = typeof text === "string" ? text : await text();
-    if (made === null) return;
-    if (await copyText(made)) setCopied(true);
+    const made = typeof text === "string" ? text : text();
+    const isThere = await write(made);
+    if ((await made) === null) return;
+    if (isThere) setCopied(true);
     else toast("The browser did not let the dashboard write to the clipboard: use Reveal, and copy by hand.", { tone: "bad" });
   }
 

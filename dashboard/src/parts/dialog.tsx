@@ -25,11 +25,15 @@ const WIDTHS = { small: "max-w-md", normal: "max-w-xl", wide: "max-w-3xl" };
 /** Open while it is rendered. */
 export function Dialog({ title, onClose, size = "normal", children }: Props) {
   const frame = useRef<HTMLDialogElement>(null);
+  const body = useRef<HTMLDivElement>(null);
   const [home, setHome] = useState<HTMLElement | null>(null);
   const heading = useId();
   useEffect(() => {
     const dialog = frame.current;
     dialog?.showModal();
+    // The first thing to fill in, else the first to press; the browser would take the button that closes.
+    const first = body.current?.querySelector<HTMLElement>("input, select, textarea") ?? body.current?.querySelector<HTMLElement>("button");
+    first?.focus();
     setHome(dialog);
     return () => dialog?.close();
   }, []);
@@ -54,7 +58,7 @@ export function Dialog({ title, onClose, size = "normal", children }: Props) {
           <X aria-hidden />
         </IconButton>
       </header>
-      <div className="overflow-y-auto px-5 py-4">
+      <div ref={body} className="overflow-y-auto px-5 py-4">
         <PopupHome value={home}>{children}</PopupHome>
       </div>
     </dialog>

@@ -116,7 +116,7 @@ export function Choice<T extends string>({
           key={one}
           className={
             "rounded px-2.5 py-1 text-sm has-focus-visible:outline-2 has-focus-visible:outline-accent " +
-            (one === value ? "bg-surface font-medium text-ink shadow-raised" : "text-soft hover:text-ink")
+            (one === value ? "bg-surface font-medium text-ink shadow-raised dark:bg-line" : "text-soft hover:text-ink")
           }
         >
           <input

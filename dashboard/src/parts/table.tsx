@@ -152,7 +152,7 @@ export function DataTable<N>(props: Props<N>) {
                     </th>
                   )}
                   {group.headers.map((header) => (
-                    <th key={header.id} scope="col" className={`${cellClass(header.column.columnDef)} py-2 font-medium`}>
+                    <th key={header.id} scope="col" className={`${cellClass(header.column.columnDef)} py-2 font-medium whitespace-nowrap`}>
                       {flexRender(header.column.columnDef.header, header.getContext())}
                     </th>
                   ))}

@@ -116,19 +116,7 @@ export function NewOffer({ onClose, onDone }: { onClose: () => void; onDone: (id
           )}
         </Field>
         <LandingField form={form} />
-        <div className="grid gap-4 sm:grid-cols-3">
-          <Field label="Currency" problem={form.problem("currency")}>
-            {(control) => (
-              <TextInput
-                {...control}
-                className="mono uppercase"
-                maxLength={3}
-                placeholder="EUR"
-                value={form.values.currency}
-                onChange={(event) => form.set("currency", event.target.value)}
-              />
-            )}
-          </Field>
+        <div className="grid gap-4 sm:grid-cols-2">
           <PriceField
             label="Revenue"
             currency={form.values.currency.toUpperCase()}
@@ -145,18 +133,30 @@ export function NewOffer({ onClose, onDone }: { onClose: () => void; onDone: (id
             problem={form.problem("payout")}
             hint="Paid to the publisher."
           />
+          <Field label="Currency" hint="Of all its money." problem={form.problem("currency")}>
+            {(control) => (
+              <TextInput
+                {...control}
+                className="mono uppercase"
+                maxLength={3}
+                placeholder="EUR"
+                value={form.values.currency}
+                onChange={(event) => form.set("currency", event.target.value)}
+              />
+            )}
+          </Field>
+          <Field label="Number" optional problem={form.problem("number")} hint="Of offer= in links; else the next free one.">
+            {(control) => (
+              <TextInput
+                {...control}
+                inputMode="numeric"
+                className="figures"
+                value={form.values.number}
+                onChange={(event) => form.set("number", event.target.value.replace(/\D/g, ""))}
+              />
+            )}
+          </Field>
         </div>
-        <Field label="Number" optional problem={form.problem("number")} hint="Of offer= in links; the next free one where nothing is said.">
-          {(control) => (
-            <TextInput
-              {...control}
-              inputMode="numeric"
-              className="figures max-w-40"
-              value={form.values.number}
-              onChange={(event) => form.set("number", event.target.value.replace(/\D/g, ""))}
-            />
-          )}
-        </Field>
       </Form>
     </Dialog>
   );

@@ -164,7 +164,7 @@ const COLUMNS: Column<TokenRowFragment>[] = [
     header: "Created",
     meta: { from: "lg" },
     cell: ({ row: { original: token } }) => (
-      <span className="text-soft">
+      <span className="whitespace-nowrap text-soft">
         <Moment at={token.createdAt} /> by {token.createdBy.label}
       </span>
     ),

@@ -1,6 +1,6 @@
 // The first run: the printed code makes the first administrator, once.
 
-import { Link, useRouter, useSearch } from "@tanstack/react-router";
+import { Link, useLocation, useRouter } from "@tanstack/react-router";
 
 import { setUp } from "@/api/session";
 import { Field, TextInput } from "@/parts/field";
@@ -9,7 +9,8 @@ import { Frame } from "./frame";
 import { attempt } from "./refusal";
 
 export function Setup() {
-  const { code = "" } = useSearch({ from: "/setup" });
+  // In the fragment of the printed link, which never leaves the browser.
+  const code = useLocation({ select: ({ hash }) => hash });
   const router = useRouter();
   const form = useForm(
     { code, name: "", email: "", password: "" },

@@ -1,6 +1,7 @@
 # What people and machines run here. Everything works in an empty clone; tests start their own PostgreSQL.
 #
-#   make run                  the demo on SQLite: prints its login and the links of a round trip
+#   make run                  the demo on SQLite: prints its login and the links of a round trip; builds the dashboard
+#                             first where Node is
 #   make run PROFILE=release  the same, optimised (a release build takes several minutes on a small machine)
 #   make test TEST=pixel      only the tests whose name contains `pixel`
 #   make torture              kills, power cuts, broken databases and disks: about an hour; SECONDS=60 bounds each kind,
@@ -12,6 +13,8 @@ CARGO ?= cargo
 # `dev` or `release`.
 PROFILE ?= dev
 TEST ?=
+# What the browser tests drive.
+CHROMIUM ?= /usr/bin/chromium
 # Anything: longer runs of `make bench`.
 LONG ?=
 # Of `make torture`.
@@ -22,18 +25,37 @@ SEED ?=
 # Anything: `make bench` on full tables.
 GROWN ?=
 
-.PHONY: help run test torture bench lint fmt schema openapi audit ci
+.PHONY: help run dashboard test torture bench lint fmt schema openapi audit ci
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
-	@printf 'targets: run test torture bench lint fmt schema openapi audit ci\n'
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -10
+	@printf 'targets: run dashboard test torture bench lint fmt schema openapi audit ci\n'
 
-run:
+# Node 20.19 or newer, or nothing: without it the server is built all the same, and /dashboard says how to get one.
+NODE := $(shell node --eval 'const [a, b] = process.versions.node.split("."); if (a > 20 || (a == 20 && b >= 19)) console.log("node")' 2>/dev/null)
+
+run: $(if $(NODE),dashboard/dist/index.html)
 	$(CARGO) run --locked --profile $(PROFILE) -- demo
 
+# Types against schema.graphql, lints, the build, and what a first visit weighs. The server has to be built after it.
+dashboard: dashboard/node_modules/.package-lock.json
+	$(if $(NODE),,$(error The dashboard needs Node 20.19 or newer))
+	cd dashboard && npm run --silent check && npm run --silent build
+
+dashboard/node_modules/.package-lock.json: dashboard/package-lock.json
+	cd dashboard && npm ci --no-audit --no-fund
+
+dashboard/dist/index.html: schema.graphql dashboard/package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html -type f -not -path '*/gql/*')
+	$(MAKE) dashboard
+
 # One process for all tests of tests/it, so that they share one PostgreSQL cluster (which is why this is not nextest).
-test:
-	$(CARGO) test --locked --workspace --no-fail-fast -- $(TEST)
+# The browser tests drive the binary that cargo has built for them; without Node or Chromium they say that they did not run.
+test: $(if $(NODE),dashboard/dist/index.html)
+	@result=0; \
+	$(CARGO) test --locked --workspace --no-fail-fast -- $(TEST) || result=$$?; \
+	$(if $(NODE),$(if $(wildcard $(CHROMIUM)),(cd dashboard && CHROMIUM=$(CHROMIUM) TEST='$(TEST)' npm test --silent) || result=$$?;,\
+	echo 'THE BROWSER TESTS DID NOT RUN: apt-get install chromium';),echo 'THE BROWSER TESTS DID NOT RUN: they need Node 20.19 or newer';) \
+	exit $$result
 
 # It ends with an error when anything that was answered is lost, or when a control did not fail.
 torture:

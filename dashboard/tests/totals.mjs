@@ -9,7 +9,7 @@ export default async function* totals(source) {
   const faults = [];
   for await (const { type, data } of source) {
     const isTest = data?.details?.type !== "suite" && !data?.name?.endsWith(".test.mjs");
-    if (type === "test:pass" && isTest) {
+    if (type === "test:pass" && isTest && !data.skip) {
       passed += 1;
       yield `test ${data.name} ... ok (${Math.round(data.details.duration_ms)} ms)\n`;
     } else if (type === "test:fail") {

@@ -99,6 +99,41 @@ on_both_engines! {
         }
     }
 
+    async fn the_dashboard_lets_its_page_load_nothing_but_our_own_files(engine: Engine) {
+        let server = TestServer::start(engine).await;
+        for path in ["/dashboard", "/dashboard/", "/dashboard/offers/offer_42?tab=settings"] {
+            let response = server.get(path).await;
+            let policy = header(&response, "content-security-policy").unwrap_or_default().to_owned();
+            assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+            let etag = header(&response, "etag").map(str::to_owned);
+            let (status, text) = (response.status(), response.text().await.unwrap());
+            assert_eq!(status, 200, "{path}");
+            // Whichever of the two this build carries; how each is served is tested in `src/http/dashboard.rs`.
+            let Some(etag) = etag else {
+                assert!(text.contains("make dashboard"), "{text}");
+                continue;
+            };
+            assert!(text.contains("id=\"root\"") && !text.contains("<style"), "{text}");
+            let again = server.request("GET", path).header("if-none-match", etag).send().await.unwrap();
+            assert_eq!(again.status(), 304, "{path}");
+        }
+        let missing = server.get("/dashboard/assets/main-gone.js").await;
+        let is_built = missing.status() == 404;
+        assert!(is_built || missing.text().await.unwrap().contains("make dashboard"));
+    }
+
+    async fn whether_the_server_is_set_up_is_all_that_a_stranger_learns_of_it(engine: Engine) {
+        let server = TestServer::start(engine).await;
+        let code = ensure_setup_code(&server.app).await.unwrap().unwrap();
+        assert_eq!(told(server.get("/api/setup").await).await, (200, serde_json::json!({ "setup_complete": false })));
+        let first = serde_json::json!({
+            "code": code.reveal(), "email": "ada@shop.example", "name": "Ada", "password": "correct horse battery",
+        });
+        assert_eq!(told(server.post_json("/api/setup", first.to_string()).await).await.0, 200);
+        assert_eq!(told(server.get("/api/setup").await).await, (200, serde_json::json!({ "setup_complete": true })));
+    }
+
     async fn whoever_set_the_server_up_reads_the_admin_api_and_its_contract(engine: Engine) {
         let server = TestServer::start_seeded(engine).await;
         let code = ensure_setup_code(&server.app).await.unwrap().unwrap();

@@ -2,6 +2,7 @@
 // a form can show. After a change everything on the page is read again: simple, and never wrong.
 
 import { useMutation } from "@tanstack/react-query";
+import { useRef } from "react";
 
 import { request } from "./client";
 import { asApiError, type ApiError } from "./errors";
@@ -36,6 +37,34 @@ export function useChange<R, V, P extends { userErrors: Problem[] }>(
     },
   });
   return { run: (variables: V) => mutation.mutateAsync(variables), isRunning: mutation.isPending };
+}
+
+/**
+ * As `useChange`, for what makes something new: sent again after an answer that never came, it is still made once. The
+ * same call keeps its key until the server has answered it.
+ */
+export function useCreate<R, V extends { idempotencyKey?: string | null }, P extends { userErrors: Problem[] }>(
+  document: TypedDocumentString<R, V>,
+  pick: (data: R) => P | null | undefined,
+) {
+  const { run, isRunning } = useChange(document, pick);
+  const open = useRef({ call: "", key: "" });
+  return {
+    isRunning,
+    run: async (variables: Omit<V, "idempotencyKey">): Promise<Outcome<P>> => {
+      const call = JSON.stringify(variables);
+      if (open.current.call !== call) open.current = { call, key: newKey() };
+      const outcome = await run({ ...variables, idempotencyKey: open.current.key } as V);
+      const isAnswered = !outcome.problems.some(({ code }) => code === "FAILED");
+      if (isAnswered) open.current = { call: "", key: "" };
+      return outcome;
+    },
+  };
+}
+
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function outcome<P extends { userErrors: Problem[] }>(payload: P | null | undefined): Outcome<P> {

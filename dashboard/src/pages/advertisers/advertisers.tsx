@@ -4,7 +4,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { FileText, Pencil } from "lucide-react";
 import { useState } from "react";
 
-import { useChange } from "@/api/change";
+import { useChange, useCreate } from "@/api/change";
 import {
   AdvertiserDrawerDocument,
   AdvertisersPageDocument,
@@ -27,7 +27,7 @@ const PAGE = 50;
 export function Advertisers() {
   const search = useSearch({ from: "/shell/advertisers" });
   const navigate = useNavigate({ from: "/advertisers" });
-  const create = useChange(CreateAdvertiserDocument, (data) => data.advertiserCreate);
+  const create = useCreate(CreateAdvertiserDocument, (data) => data.advertiserCreate);
   const set = (change: PartnerSearch) =>
     void navigate({ search: (old) => ({ ...old, ...change }), replace: !change.open, resetScroll: false });
   const list = useList(

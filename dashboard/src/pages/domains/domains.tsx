@@ -5,7 +5,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { CircleCheck, CircleX, Ellipsis, Plus, RefreshCw } from "lucide-react";
 import { useState } from "react";
 
-import { useChange } from "@/api/change";
+import { useChange, useCreate } from "@/api/change";
 import {
   CreateDomainDocument,
   DeleteDomainDocument,
@@ -203,7 +203,7 @@ function Records({ records, isChecked }: { records: DnsRecord[]; isChecked: bool
 }
 
 function NewDomain({ onClose }: { onClose: () => void }) {
-  const create = useChange(CreateDomainDocument, (data) => data.trackingDomainCreate);
+  const create = useCreate(CreateDomainDocument, (data) => data.trackingDomainCreate);
   const form = useForm({ hostname: "" }, (values) => create.run(values), ({ domain }) => {
     toast(`${domain?.hostname ?? "The domain"} is added. Set its records, then check them.`);
     onClose();

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 
-import { useChange } from "@/api/change";
+import { useChange, useCreate } from "@/api/change";
 import {
   CreateOfferDocument,
   type OfferFormFragment,
@@ -78,7 +78,7 @@ export function PriceField({
 }
 
 export function NewOffer({ onClose, onDone }: { onClose: () => void; onDone: (id: string) => void }) {
-  const create = useChange(CreateOfferDocument, (data) => data.offerCreate);
+  const create = useCreate(CreateOfferDocument, (data) => data.offerCreate);
   const form = useForm(
     {
       name: "",

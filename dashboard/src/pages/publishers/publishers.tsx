@@ -4,7 +4,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Link2, Pencil } from "lucide-react";
 import { useState } from "react";
 
-import { useChange } from "@/api/change";
+import { useChange, useCreate } from "@/api/change";
 import { CreatePublisherDocument, PublisherDrawerDocument, PublishersPageDocument, UpdatePublisherDocument } from "@/api/gql/graphql";
 import { useApi, useList } from "@/api/query";
 import { useMay } from "@/app/session";
@@ -23,7 +23,7 @@ const PAGE = 50;
 export function Publishers() {
   const search = useSearch({ from: "/shell/publishers" });
   const navigate = useNavigate({ from: "/publishers" });
-  const create = useChange(CreatePublisherDocument, (data) => data.publisherCreate);
+  const create = useCreate(CreatePublisherDocument, (data) => data.publisherCreate);
   const set = (change: PartnerSearch) =>
     void navigate({ search: (old) => ({ ...old, ...change }), replace: !change.open, resetScroll: false });
   const list = useList(

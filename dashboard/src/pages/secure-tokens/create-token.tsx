@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 
-import { useChange } from "@/api/change";
+import { useCreate } from "@/api/change";
 import { CreateTokenDocument, type CreateTokenMutation, type TokenCapability, type TokenScope } from "@/api/gql/graphql";
 import { Button } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
@@ -28,7 +28,7 @@ interface Props {
 }
 
 export function CreateToken({ offerId, scope, onClose }: Props) {
-  const create = useChange(CreateTokenDocument, (data) => data.secureTokenCreate);
+  const create = useCreate(CreateTokenDocument, (data) => data.secureTokenCreate);
   const [created, setCreated] = useState<Created | null>(null);
   const form = useForm(
     {

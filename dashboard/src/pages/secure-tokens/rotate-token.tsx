@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 
-import { useChange } from "@/api/change";
+import { useCreate } from "@/api/change";
 import { RotateTokenDocument, type RotateTokenMutation, type TokenRowFragment } from "@/api/gql/graphql";
 import { Button } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
@@ -23,7 +23,7 @@ const OVERLAPS = [
 ] as const;
 
 export function RotateToken({ token, onClose }: { token: TokenRowFragment; onClose: () => void }) {
-  const rotate = useChange(RotateTokenDocument, (data) => data.secureTokenRotate);
+  const rotate = useCreate(RotateTokenDocument, (data) => data.secureTokenRotate);
   const [rotated, setRotated] = useState<Rotated | null>(null);
   const form = useForm(
     { overlapSeconds: "86400", label: token.label ?? "", force: false },

@@ -2,12 +2,12 @@
 
 type Raw = Record<string, unknown>;
 
-/** A page's reader: everything in it is optional, and what is undefined is not in the URL. */
+/**
+ * A page's reader: everything in it is optional. A key that is read as undefined must stay in the result, because it
+ * hides what the URL really says; it is not written into URLs.
+ */
 export function params<T extends object>(read: (raw: Raw) => T): (raw: Raw) => Partial<T> {
-  return (raw) => {
-    const entries = Object.entries(read(raw)).filter(([, value]) => value !== undefined);
-    return Object.fromEntries(entries) as Partial<T>;
-  };
+  return read;
 }
 
 export function text(raw: Raw, key: string): string | undefined {

@@ -10,7 +10,7 @@ import {
   type VisibilityState,
 } from "@tanstack/react-table";
 import { Columns3 } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useLayoutEffect, useRef, useState } from "react";
+import { lazy, type MouseEvent, type ReactNode, Suspense, useLayoutEffect, useRef, useState } from "react";
 
 import type { List } from "@/api/query";
 import { recall, remember } from "@/app/storage";
@@ -94,7 +94,7 @@ export function DataTable<N>(props: Props<N>) {
         aria-rowindex={index + 2}
         aria-selected={selection ? selection.ids.has(one.id) : undefined}
         onClick={(event) => {
-          if (props.onOpen && !isControl(event.target)) props.onOpen(one.original);
+          if (props.onOpen && isRowItself(event)) props.onOpen(one.original);
         }}
         className={
           "h-[45px] border-b border-line last:border-0 -outline-offset-2 " +
@@ -188,8 +188,10 @@ function cellClass<N>(column: ColumnDef<N>): string {
   return `px-3 first:pl-4 last:pr-4 ${align === "right" ? "text-right" : ""} ${from ? FROM[from] : ""}`;
 }
 
-function isControl(target: EventTarget): boolean {
-  return target instanceof Element && target.closest("a, button, input, label, select, time") !== null;
+/** Not a control in the row, nor a menu that belongs to it and stands elsewhere in the page. */
+function isRowItself({ target, currentTarget }: MouseEvent<HTMLElement>): boolean {
+  if (!(target instanceof Element) || !currentTarget.contains(target)) return false;
+  return target.closest("a, button, input, label, select") === null;
 }
 
 function toggled(ids: ReadonlySet<string>, id: string): Set<string> {

@@ -8,6 +8,7 @@ export const PAGES = [
   { path: "/dashboard/offers/$offer", heading: "Conversion Tracking" },
   { path: "/dashboard/offers/$offer?url=pixel", heading: "Conversion Tracking" },
   { path: "/dashboard/offers/$offer?tab=settings", heading: "Money" },
+  { path: "/dashboard/offers/$offer?tab=events", heading: "No events yet" },
   { path: "/dashboard/offers/$offer?tab=publishers", heading: "Who may promote it" },
   { path: "/dashboard/offers/tracking-links", heading: "Conversion Global Postback" },
   { path: "/dashboard/offers/secure-tokens", heading: "Secure Tokens" },

@@ -195,6 +195,26 @@ test("an offer is archived with Undo, and its settings are saved field by field"
     assert.deepEqual(offer, { state: "ACTIVE", landingPageUrl: "https://shop.example/?id={transaction_id}" });
   }));
 
+test("an event is added to an offer, what is wrong stands beside its field, and a postback reports it", () =>
+  inWindow(async (page) => {
+    await page.goto("/dashboard/offers/offer_42?tab=events");
+    await page.getByRole("button", { name: "Add an event" }).click();
+    await page.getByLabel("Revenue", { exact: true }).fill("5");
+    await page.getByLabel("Payout", { exact: true }).fill("3");
+    await page.getByRole("button", { name: "Save the events" }).click();
+    await page.locator("[aria-invalid=true]").waitFor();
+    await page.getByLabel("Name", { exact: true }).fill("deposit");
+    await page.getByRole("button", { name: "Save the events" }).click();
+    await page.getByText("The events are saved.").waitFor();
+    await page.goto("/dashboard/offers/tracking-links");
+    const card = page.getByRole("region", { name: "Conversion Global Postback" });
+    const url = await copied(page, card.getByRole("button", { name: "Copy", exact: true }));
+    const id = await visit(42);
+    assert.equal((await fire(url, id)).code, "recorded");
+    assert.equal((await fire(`${url}&event_name=deposit`, id)).code, "recorded");
+    assert.equal((await fire(`${url}&event_name=other`, id)).code, "unknown_event");
+  }));
+
 test("a drawer is opened and walked by keys alone, and back closes it", () =>
   inWindow(async (page) => {
     await page.goto("/dashboard/publishers");

@@ -89,7 +89,7 @@ const offer = createRoute({
   getParentRoute: () => shell,
   path: "/offers/$offerId",
   validateSearch: params((raw) => ({
-    tab: oneOf(raw, "tab", ["general", "settings", "publishers"] as const),
+    tab: oneOf(raw, "tab", ["general", "settings", "events", "publishers"] as const),
     url: oneOf(raw, "url", URL_TABS),
   })),
   component: lazyRouteComponent(() => import("@/pages/offers/offer"), "OfferPage"),

@@ -19,19 +19,19 @@ import { Card } from "@/parts/page";
 import { toast } from "@/parts/toast";
 
 /** A price as it is typed. */
-interface PriceText {
+export interface PriceText {
   kind: "fixed" | "percent";
   text: string;
 }
 
 const EXAMPLE_LANDING = "https://shop.example/landing?click_id={transaction_id}";
 
-function priceInput({ kind, text }: PriceText): PriceInput {
+export function priceInput({ kind, text }: PriceText): PriceInput {
   const value = text.trim();
   return kind === "fixed" ? { fixed: value } : { percent: value };
 }
 
-function priceText(price: PricePartsFragment): PriceText {
+export function typedPrice(price: PricePartsFragment): PriceText {
   return price.fixed ? { kind: "fixed", text: price.fixed.amount } : { kind: "percent", text: price.percent ?? "" };
 }
 
@@ -304,8 +304,8 @@ function typed(offer: OfferFormFragment) {
     fallbackUrl: offer.fallbackUrl ?? "",
     state: offer.state,
     description: offer.description ?? "",
-    revenue: priceText(offer.revenue),
-    payout: priceText(offer.payout),
+    revenue: typedPrice(offer.revenue),
+    payout: typedPrice(offer.payout),
     payoutCeiling: offer.payoutCeiling?.amount ?? "",
     trustWireRevenue: tracking.trustWireRevenue,
     trustWirePayout: tracking.trustWirePayout,

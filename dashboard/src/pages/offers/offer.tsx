@@ -16,6 +16,7 @@ import { Empty, Loaded, Notice, Skeleton } from "@/parts/states";
 import { Tabs } from "@/parts/tabs";
 import { type CardKind, UrlCard } from "@/parts/url-card/url-card";
 import { CheckUrl } from "./check-url";
+import { OfferEvents } from "./offer-events";
 import { OfferSettings } from "./offer-form";
 import { OfferPublishers } from "./offer-publishers";
 
@@ -27,6 +28,7 @@ const LOOK_MILLIS = 5_000;
 const TABS = [
   ["general", "General"],
   ["settings", "Settings"],
+  ["events", "Events"],
   ["publishers", "Publishers"],
 ] as const;
 
@@ -76,6 +78,7 @@ function Shown({ offer }: { offer: Offer }) {
       <Tabs label="Offer" value={tab} tabs={TABS} onChange={(next) => void navigate({ search: next === "general" ? {} : { tab: next } })}>
         {tab === "general" && <General offer={offer} />}
         {tab === "settings" && <OfferSettings key={offer.version} offer={offer} mayEdit={mayEdit} />}
+        {tab === "events" && <OfferEvents offerId={offer.id} />}
         {tab === "publishers" && <OfferPublishers offerId={offer.id} currency={offer.currency} payout={offer.payout} />}
       </Tabs>
     </Page>

@@ -26,7 +26,11 @@ export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname });
   const [isMenuOpen, setMenuOpen] = useState(false);
   const [isPaletteOpen, setPaletteOpen] = usePalette();
+  const closeMenu = useRef<HTMLButtonElement>(null);
   useEffect(() => setMenuOpen(false), [path]);
+  useEffect(() => {
+    if (isMenuOpen) closeMenu.current?.focus();
+  }, [isMenuOpen]);
   useFocusOnArrival(path);
   return (
     <div className="lg:grid lg:grid-cols-[15.5rem_minmax(0,1fr)]">
@@ -48,6 +52,9 @@ export function Shell() {
       {isMenuOpen && <div className="fixed inset-0 z-30 bg-(--scrim) lg:hidden" onClick={() => setMenuOpen(false)} />}
       <div
         data-print="hide"
+        onKeyDown={(event) => {
+          if (event.key === "Escape") setMenuOpen(false);
+        }}
         className={
           "fixed inset-y-0 left-0 z-40 flex w-72 max-w-[85vw] flex-col border-r border-line bg-surface lg:sticky lg:top-0 lg:z-0 lg:h-dvh lg:w-auto lg:max-w-none " +
           (isMenuOpen ? "" : "max-lg:hidden")
@@ -55,7 +62,7 @@ export function Shell() {
       >
         <div className="flex h-13 items-center justify-between px-4">
           <Brand />
-          <IconButton label="Close the menu" className="lg:hidden" onClick={() => setMenuOpen(false)}>
+          <IconButton label="Close the menu" className="lg:hidden" ref={closeMenu} onClick={() => setMenuOpen(false)}>
             <X aria-hidden />
           </IconButton>
         </div>

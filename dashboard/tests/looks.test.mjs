@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import { pagesOf } from "./pages.mjs";
-import { apiOf, demo, openBrowser, openWindow, signIn } from "./support.mjs";
+import { apiOf, demo, openBrowser, openWindow, signIn, stir } from "./support.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SERIOUS = new Set(["serious", "critical"]);
@@ -17,7 +17,9 @@ let browser;
 let pages;
 before(async () => {
   [server, browser] = await Promise.all([demo(), openBrowser()]);
-  pages = await pagesOf(await apiOf(server, server.admin));
+  const api = await apiOf(server, server.admin);
+  await stir(server, api);
+  pages = await pagesOf(api);
 });
 after(async () => {
   await browser?.close();

@@ -1,42 +1,70 @@
-// Pictures of every page, to be looked at: node tests/shots.mjs [part of a path]. They go to tests/output.
+// Pictures, to be looked at: `node tests/shots.mjs [part of a path]` takes every page in light and dark, narrow and wide,
+// into tests/output; `node tests/shots.mjs --docs` takes those of the README into docs/images.
 
 import { mkdirSync } from "node:fs";
 
 import { pagesOf } from "./pages.mjs";
-import { apiOf, demo, openBrowser, openWindow, signIn } from "./support.mjs";
+import { apiOf, demo, openBrowser, openWindow, signIn, stir } from "./support.mjs";
 
-const part = process.argv[2] ?? "";
-const output = new URL("./output/", import.meta.url).pathname;
-mkdirSync(output, { recursive: true });
+const LOOKS = [
+  ["light", 1440],
+  ["dark", 1440],
+  ["light", 375],
+  ["dark", 375],
+];
+const DOCS = [
+  ["offers", "light", "/dashboard/offers", "Offers"],
+  ["conversion-tracking", "light", "/dashboard/offers/offer_42", "Conversion Tracking"],
+  ["tracking-links", "dark", "/dashboard/offers/tracking-links?offer=offer_42&publisher=pub_7", "Conversion Global Postback"],
+];
+
 const [server, browser] = await Promise.all([demo(), openBrowser()]);
-// The dashboard of a running `npm run dev` in place of the one in the binary.
-const base = process.env.DASHBOARD_URL ?? server.url;
 try {
-  const pages = [{ path: "/dashboard/sign-in", heading: "Sign in" }, ...(await pagesOf(await apiOf(server, server.admin)))];
-  for (const [colorScheme, width] of [
-    ["light", 1440],
-    ["dark", 1440],
-    ["light", 375],
-    ["dark", 375],
-  ]) {
+  const api = await apiOf(server, server.admin);
+  await stir(server, api, 12);
+  if (process.argv[2] === "--docs") await docs();
+  else await every(await pagesOf(api), process.argv[2] ?? "");
+} finally {
+  await browser.close();
+  await server.stop();
+}
+
+async function docs() {
+  const output = folder("../../docs/images/");
+  for (const [name, colorScheme, path, heading] of DOCS) {
+    const { page, close } = await openWindow(browser, server, { colorScheme, reducedMotion: "reduce", viewport: { width: 1280, height: 800 } });
+    await signIn(page, server.admin);
+    await shoot(page, path, heading, `${output}${name}.png`);
+    await close();
+  }
+}
+
+async function every(pages, part) {
+  const output = folder("./output/");
+  for (const [colorScheme, width] of LOOKS) {
     const viewport = { width, height: width === 375 ? 812 : 900 };
-    const { page, faults, close } = await openWindow(browser, { url: base }, { colorScheme, viewport });
-    let isIn = false;
+    const { page, faults, close } = await openWindow(browser, server, { colorScheme, viewport, reducedMotion: "reduce" });
+    await shoot(page, "/dashboard/sign-in", "Sign in", `${output}sign-in-${colorScheme}-${width}.png`);
+    await signIn(page, server.admin);
     for (const { path, heading } of pages.filter((one) => one.path.includes(part))) {
-      if (!isIn && heading !== "Sign in") {
-        await signIn(page, server.admin);
-        isIn = true;
-      }
-      await page.goto(path);
-      await page.getByText(heading, { exact: true }).last().waitFor({ timeout: 8_000 }).catch(() => console.log(`${path}: no ${heading}`));
-      await page.waitForTimeout(500);
       const name = path.replace("/dashboard/", "").replace(/\W+/g, "-");
-      await page.screenshot({ path: `${output}${name}-${colorScheme}-${width}.png`, fullPage: width === 1440 });
+      await shoot(page, path, heading, `${output}${name}-${colorScheme}-${width}.png`);
     }
     for (const fault of faults()) console.log(fault);
     await close();
   }
-} finally {
-  await browser.close();
-  await server.stop();
+}
+
+async function shoot(page, path, heading, file) {
+  await page.goto(path);
+  await page.getByText(heading, { exact: true }).last().waitFor();
+  await page.waitForLoadState("networkidle");
+  await page.screenshot({ path: file });
+  console.log(file);
+}
+
+function folder(path) {
+  const made = new URL(path, import.meta.url).pathname;
+  mkdirSync(made, { recursive: true });
+  return made;
 }

@@ -149,6 +149,25 @@ export async function click(link) {
   return id;
 }
 
+/** Visits, conversions, a repeat, a rejection and refusals on the offers of the demo, so that its pages have something to show. */
+export async function stir(server, api, rounds = 6) {
+  const reveal = async (kind) => {
+    const query = `mutation { postbackUrlReveal(input: { kind: ${kind}, scope: GLOBAL }) { revealed { url } userErrors { message } } }`;
+    return (await api(query)).postbackUrlReveal.revealed.url;
+  };
+  const [conversion, rejection] = [await reveal("CONVERSION"), await reveal("REJECTION")];
+  const fire = (url, id, more = "") => fetch(url.replace("{transaction_id}", id).replace("{new_rejected_reason}", "order%20cancelled") + more);
+  for (let round = 0; round < rounds; round += 1) {
+    const [offer, publisher] = [42 + (round % 3), 7 + (round % 3)];
+    for (let visit = 0; visit < 4; visit += 1) await click(`${server.url}/click?offer=${offer}&publisher=${publisher}&sub_id=news-${visit}`);
+    const id = await click(`${server.url}/click?offer=${offer}&publisher=${publisher}&sub_id=letter`);
+    await fire(conversion, id, "&purchase_value=129.90&order_id=A-1002" + round);
+    if (round % 3 === 1) await fire(conversion, id, "&purchase_value=129.90&order_id=A-1002" + round);
+    if (round % 3 === 2) await fire(rejection, id);
+  }
+  await fetch(conversion);
+}
+
 export async function openBrowser() {
   return chromium.launch({
     executablePath: CHROMIUM,

@@ -78,7 +78,7 @@ test("the Postback URL of an offer is copied, fired, and refused for another off
     await page.getByRole("button", { name: "Check", exact: true }).click();
     const check = page.getByRole("region", { name: "Paste a URL to check" });
     await check.getByText("Refused", { exact: true }).waitFor();
-    assert.match(await check.innerText(), /token belongs to offer/i);
+    assert.match(await check.innerText(), /The token belongs to another offer/);
   }));
 
 test("a rejection is copied and fired, and the offer's page says so", () =>
@@ -93,6 +93,8 @@ test("a rejection is copied and fired, and the offer's page says so", () =>
     assert.equal((await fire(conversion, id)).code, "recorded");
     const answer = await fire(rejection, id);
     assert.deepEqual([answer.http, answer.code], [200, "rejected"]);
+    await page.goto("/dashboard/offers/offer_42");
+    await page.getByRole("region", { name: "Last receipt" }).getByText(/rejected/i).waitFor();
   }));
 
 test("the global clickless tab says what stands in the way, and leads on", () =>

@@ -20,8 +20,8 @@ export function Checks({ checks }: { checks: Pick<Check, "name" | "passed" | "sk
             <Icon aria-hidden className={`mt-0.5 size-4 shrink-0 ${className}`} />
             <div className="min-w-0">
               <span className={skipped ? "text-faint" : "font-medium"}>{words(name)}</span>{" "}
-              <span className="sr-only">{word}.</span>
-              <span className={`block break-words ${!skipped && !passed ? "text-bad" : "text-faint"}`}>{skipped ? "Not reached" : detail}</span>
+              {!skipped && <span className="sr-only">{word}.</span>}
+              <span className={`block break-words ${!skipped && !passed ? "text-bad" : "text-faint"}`}>{skipped ? word : detail}</span>
             </div>
           </li>
         );

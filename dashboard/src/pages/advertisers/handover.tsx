@@ -116,7 +116,7 @@ function Parameters({ kind }: { kind: PostbackKind }) {
   return (
     <Loaded query={query}>
       {({ postbackParameters }) => (
-        <div className="overflow-x-auto">
+        <div tabIndex={0} role="group" aria-label="Parameters" className="overflow-x-auto">
           <table className="w-full text-sm">
             <thead className="text-left text-xs text-faint">
               <tr>

@@ -25,11 +25,11 @@ SEED ?=
 # Anything: `make bench` on full tables.
 GROWN ?=
 
-.PHONY: help run dashboard test torture bench lint fmt schema openapi audit ci
+.PHONY: help run dashboard screenshots test torture bench lint fmt schema openapi audit ci
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -10
-	@printf 'targets: run dashboard test torture bench lint fmt schema openapi audit ci\n'
+	@printf 'targets: run dashboard screenshots test torture bench lint fmt schema openapi audit ci\n'
 
 # Node 20.19 or newer, or nothing: without it the server is built all the same, and /dashboard says how to get one.
 NODE := $(shell node --eval 'const [a, b] = process.versions.node.split("."); if (a > 20 || (a == 20 && b >= 19)) console.log("node")' 2>/dev/null)
@@ -47,6 +47,11 @@ dashboard/node_modules/.package-lock.json: dashboard/package-lock.json
 
 dashboard/dist/index.html: schema.graphql dashboard/package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html -type f -not -path '*/gql/*')
 	$(MAKE) dashboard
+
+# The pictures of the README, from a demo with some traffic.
+screenshots: dashboard/dist/index.html
+	$(CARGO) build --locked
+	cd dashboard && node tests/shots.mjs --docs
 
 # One process for all tests of tests/it, so that they share one PostgreSQL cluster (which is why this is not nextest).
 # The browser tests drive the binary that cargo has built for them; without Node or Chromium they say that they did not run.

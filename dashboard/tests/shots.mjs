@@ -14,7 +14,7 @@ const LOOKS = [
 ];
 const DOCS = [
   ["offers", "light", "/dashboard/offers", "Offers"],
-  ["conversion-tracking", "light", "/dashboard/offers/offer_42", "Conversion Tracking"],
+  ["conversion-tracking", "light", "/dashboard/offers/offer_43", "Conversion Tracking"],
   ["tracking-links", "dark", "/dashboard/offers/tracking-links?offer=offer_42&publisher=pub_7", "Conversion Global Postback"],
 ];
 

@@ -52,12 +52,15 @@ const ABOUT = "What else an advertiser reports for the same click: a postback wi
 
 function Editor({ offer }: { offer: Offer }) {
   const set = useChange(SetOfferEventsDocument, (data) => data.offerEventsSet);
-  const [rows, setRows] = useState(() => live(offer).map(typed));
+  const [saved] = useState(() => live(offer).map(typed));
+  const [rows, setRows] = useState(saved);
   const [problems, setProblems] = useState<Problem[]>([]);
   const change = (key: number, next: Partial<Row>) => setRows(rows.map((row) => (row.key === key ? { ...row, ...next } : row)));
   const isEvent = (problem: Problem) => problem.field?.[0] === "events" && problem.field.length === 3;
   const problem = (index: number, field: string) =>
     problems.find((one) => isEvent(one) && one.field?.[1] === String(index) && one.field[2] === field)?.message;
+
+  const isUnchanged = JSON.stringify(rows) === JSON.stringify(saved);
 
   const add = () => {
     const numbers = [...offer.events.map((event) => event.number), ...rows.flatMap((row) => [Number(row.number), row.key])];
@@ -129,7 +132,7 @@ function Editor({ offer }: { offer: Offer }) {
             <Plus aria-hidden />
             Add an event
           </Button>
-          <Button look="primary" disabled={set.isRunning} onClick={() => void save()}>
+          <Button look="primary" disabled={set.isRunning || isUnchanged} onClick={() => void save()}>
             {set.isRunning ? "Saving…" : "Save the events"}
           </Button>
         </div>

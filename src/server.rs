@@ -35,6 +35,7 @@ use crate::graphql::bearer::OperatorsOf;
 use crate::graphql::context::StatusOf;
 use crate::graphql::endpoint::{Authenticator, Endpoint};
 use crate::graphql::schema;
+use crate::graphql::socket::{Patience, Sockets};
 use crate::http::accept::{Limits, serve};
 use crate::http::answer::status_of;
 use crate::http::graphql::GraphqlDoor;
@@ -172,10 +173,13 @@ impl Server {
             self.state.health.begin_drain();
             // Nobody listens if the jobs have ended by themselves, which they do not.
             let _ = ending.send(true);
+            self.state.graphql.sockets.close();
         };
         let connections_part = self.drain / SETTLING_PART * (SETTLING_PART - 1);
         let public = router::PublicPort::new(Arc::clone(&self.state));
         let drained = serve(self.public, public, self.limits, stop, connections_part).await;
+        // They are no connections of the port any more.
+        in_time(self.state.graphql.sockets.drained()).await;
         let unsettled = settle(&self.state, &mut writers, self.drain / SETTLING_PART).await;
         // What visitors were promised is written; the rest of the end is short, also when the database is away.
         spool.close();
@@ -428,7 +432,9 @@ fn http_state(config: &Config, app: Arc<App>) -> Result<HttpState, StartProblem>
 fn graphql_door(app: &Arc<App>) -> GraphqlDoor {
     let schema = schema::build(Arc::clone(app), StatusOf(status_of), app.clock.now());
     let authenticator: Arc<dyn Authenticator> = Arc::new(OperatorsOf(Arc::clone(app)));
-    GraphqlDoor { endpoint: Endpoint::new(schema, Arc::clone(&authenticator)), authenticator, sdl: schema::sdl() }
+    let endpoint = Arc::new(Endpoint::new(schema, Arc::clone(&authenticator)));
+    let sockets = Sockets::new(Arc::clone(&endpoint), Arc::clone(&authenticator), Patience::default());
+    GraphqlDoor { endpoint, sockets, authenticator, sdl: schema::sdl() }
 }
 
 fn limits(config: &Config) -> Limits {

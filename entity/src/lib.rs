@@ -13,6 +13,7 @@ pub mod conversion;
 pub mod conversion_change;
 pub mod conversion_extra;
 pub mod conversion_key;
+pub mod feed;
 pub mod foreign_click;
 pub mod idempotency_key;
 pub mod invitation;

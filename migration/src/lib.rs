@@ -14,6 +14,7 @@ mod m0005_events;
 mod m0006_jobs;
 mod m0007_identity;
 mod m0009_replays;
+mod m0010_feed;
 
 pub struct Migrator;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_jobs::Migration),
             Box::new(m0007_identity::Migration),
             Box::new(m0009_replays::Migration),
+            Box::new(m0010_feed::Migration),
         ]
     }
 }

@@ -57,6 +57,7 @@ pub mod retention;
 pub mod reveal_token;
 pub mod revoke_token;
 pub mod rotate_token;
+pub mod send_test;
 pub mod setup;
 pub mod sign_in;
 pub mod snapshot;

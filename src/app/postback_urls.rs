@@ -57,7 +57,7 @@ impl PostbackKind {
     }
 
     /// A conversion has the seed's short form, `/?secure=..&transaction_id=..`.
-    const fn path(self) -> &'static str {
+    pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Conversion => "/",
             Self::Clickless => "/postback/clickless",
@@ -67,7 +67,7 @@ impl PostbackKind {
         }
     }
 
-    const fn noun(self) -> &'static str {
+    pub(super) const fn noun(self) -> &'static str {
         match self {
             Self::Conversion => "conversion",
             Self::Clickless => "clickless",

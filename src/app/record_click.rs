@@ -29,7 +29,7 @@ use crate::telemetry::{count_accepted, count_answer, count_durable, metric};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clicked {
     /// To the offer's landing page.
-    Landed { location: String, cookie: Option<PixelCookie> },
+    Landed { location: String, cookie: Option<PixelCookie>, transaction_id: TransactionId },
     /// The link names no live offer: to the fallback, or to a plain page where there is none.
     Refused { code: Code, fallback: Option<String> },
 }
@@ -50,8 +50,9 @@ pub async fn record_click(app: &App, inbound: Box<Inbound>, arrival: Arrival) ->
     count_accepted(Door::Click);
     let clicked = match resolve(app, &inbound, &arrival, true) {
         Ok(landing) => {
+            let transaction_id = landing.click.transaction_id;
             record(app, landing.click).await;
-            Clicked::Landed { location: landing.location, cookie: landing.cookie }
+            Clicked::Landed { location: landing.location, cookie: landing.cookie, transaction_id }
         }
         Err(refused) => {
             let Refused { refusal, offer, fallback } = *refused;
@@ -68,7 +69,9 @@ pub async fn record_click(app: &App, inbound: Box<Inbound>, arrival: Arrival) ->
 /// Where the link leads, with nothing minted and nothing written: for HEAD. The id stays empty in the destination.
 pub fn preview_click(app: &App, inbound: &Inbound, arrival: &Arrival) -> Clicked {
     match resolve(app, inbound, arrival, false) {
-        Ok(landing) => Clicked::Landed { location: landing.location, cookie: None },
+        Ok(landing) => {
+            Clicked::Landed { location: landing.location, cookie: None, transaction_id: landing.click.transaction_id }
+        }
         Err(refused) => Clicked::Refused { code: refused.refusal.code, fallback: refused.fallback },
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Receipts live for the days of the configuration and at most one more, because days are dropped whole; parked
 //! rejections until they expire; imported clicks for 395 days; the keys of calls a day; jobs with their errors 30 days
-//! after their end, and what they were asked for, which may name people, a day. Conversions, their history and their
-//! keys are never purged: never twice would not be for ever. A pass that fails is logged and tried again an hour later.
+//! after their end, and what they were asked for, which may name people, a day; the feed, from which those who follow
+//! live resume, for an hour or two. Conversions, their history and their keys are never purged: never twice would not be
+//! for ever. A pass that fails is logged and tried again an hour later.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const DAY_SECONDS: i64 = 24 * 3600;
 /// How many days after its end a job can be looked at.
 const JOB_DAYS: i64 = 30;
 const PASS_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long the feed is kept, at least: the longest time that a live stream can be interrupted without a gap.
+pub const FEED_SECONDS: i64 = 3600;
 
 /// What one pass did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Pass {
     pub jobs: u64,
     /// Of another system.
     pub foreign_clicks: u64,
+    /// Rows of the feed.
+    pub feed: u64,
 }
 
 /// Passes for ever, one an hour, the first at once. The server runs it, and drops it when it ends: every step is a
@@ -63,7 +68,8 @@ pub async fn pass(database: &Database, now: Timestamp, receipt_days: u32) -> Res
     purge::forget_job_inputs(database, now.plus_seconds(-DOWNLOAD_SECONDS)).await?;
     let jobs = purge::purge_jobs(database, now.plus_seconds(-JOB_DAYS * DAY_SECONDS)).await?;
     let foreign_clicks = purge::purge_foreign_clicks(database, oldest_foreign_click(now)).await?;
-    Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs, foreign_clicks })
+    let feed = purge::purge_feed(database, now.plus_seconds(-FEED_SECONDS)).await?;
+    Ok(Pass { partitions, dropped, receipts, parked_rejections, idempotency_keys, jobs, foreign_clicks, feed })
 }
 
 /// Until when an imported click reaches back: no request about an older one could change anything.
@@ -86,6 +92,7 @@ fn log(pass: &Pass) {
             [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs, pass.foreign_clicks]
                 .iter()
                 .sum::<u64>(),
+        [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs, pass.feed].iter().sum::<u64>(),
         "retention: {} partitions made, {} dropped",
         made.len(),
         pass.dropped.len()

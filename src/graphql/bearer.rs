@@ -29,4 +29,8 @@ impl Authenticator for OperatorsOf {
         let now = self.0.clock.now();
         self.0.identity.budget.spend(principal, cost, now).map_err(|allowance| Spent { allowance, now })
     }
+
+    fn version(&self) -> i64 {
+        self.0.snapshot.load().version
+    }
 }

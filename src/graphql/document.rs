@@ -53,6 +53,9 @@ pub const ROOT_FIELDS_MAX: usize = 10;
 /// Fields at the root of a mutation.
 pub const MUTATION_FIELDS_MAX: usize = 5;
 
+/// Fields at the root of a subscription (GraphQL, October 2021, 5.2.3.1).
+pub const SUBSCRIPTION_FIELDS_MAX: usize = 1;
+
 /// `__schema` and `__type` may go this deep: the standard introspection query is 15 deep.
 pub const INTROSPECTION_DEPTH_MAX: usize = 16;
 /// The standard introspection query nests 17 selection sets, as each of its fragments is one.
@@ -244,7 +247,8 @@ fn measure_selections(document: &ExecutableDocument) -> Result<usize, Refusal> {
 fn refuse_too_far(reach: &Reach, operation: &OperationDefinition) -> Result<(), Refusal> {
     let root_fields_max = match operation.ty {
         OperationType::Mutation => MUTATION_FIELDS_MAX,
-        OperationType::Query | OperationType::Subscription => ROOT_FIELDS_MAX,
+        OperationType::Query => ROOT_FIELDS_MAX,
+        OperationType::Subscription => SUBSCRIPTION_FIELDS_MAX,
     };
     at_most("Selections", reach.selections, SELECTIONS_MAX)?;
     at_most("Fields at the root", reach.fields, root_fields_max)?;
@@ -499,6 +503,24 @@ mod tests {
         limit(ALIASES_MAX, |n| format!("{{a{{{}}}}}", (0..n).map(|n| format!("x{n}:b ")).collect::<String>()));
         limit(ROOT_FIELDS_MAX, |n| format!("{{{}}}", fields(n)));
         limit(MUTATION_FIELDS_MAX, |n| format!("mutation{{{}}}", fields(n)));
+    }
+
+    #[test]
+    fn a_subscription_has_one_field_at_its_root_however_it_is_written() {
+        assert_eq!(cost("subscription{a{b c}}"), SUBSCRIPTION_FIELDS_MAX + 2);
+        for more in ["subscription{a b}", "subscription{x:a y:a}", "subscription{...f} fragment f on S{a b}"] {
+            assert_eq!(refused(more), Code::QueryTooComplex, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_in_a_subscription_is_refused_too() {
+        let subscription = |bomb: String| format!("subscription{bomb}").replace("on Query", "on Subscription");
+        for bomb in [bombs::fragments(), bombs::few_fragments(), bombs::wide_fragments(), bombs::list(350)] {
+            assert_eq!(refused(&subscription(bomb)), Code::QueryTooComplex);
+        }
+        assert_eq!(refused(&subscription(bombs::directives(DIRECTIVES_MAX + 1))), Code::QueryTooComplex);
+        assert_eq!(refused(&subscription(bombs::CIRCLE.to_owned())), Code::GraphqlValidationFailed);
     }
 
     #[test]

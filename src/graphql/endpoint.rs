@@ -21,7 +21,7 @@ use async_graphql::{
     Name, ObjectType, PathSegment, Request, Response, Schema, ServerError, SubscriptionType, Value, Variables,
     indexmap::IndexMap, parser::types::OperationType,
 };
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -67,6 +67,9 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// There is not so much left.
     fn spend(&self, principal: &Principal, cost: u32) -> Result<Allowance, Spent>;
+
+    /// Another number whenever what [`Self::authenticate`] says may have changed, but for time that passed.
+    fn version(&self) -> i64;
 }
 
 /// A principal has spent what a minute has.
@@ -108,12 +111,14 @@ pub struct Reply {
 /// The schema behind its door. Resolvers find the [`Principal`] in the request's data.
 pub struct Endpoint {
     execute: Execute,
+    subscribe: Subscribe,
     authenticator: Arc<dyn Authenticator>,
     mutations: Arc<Semaphore>,
     timeout: Duration,
 }
 
 type Execute = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+type Subscribe = Arc<dyn Fn(Request) -> BoxStream<'static, Response> + Send + Sync>;
 
 impl Endpoint {
     /// `schema` is to be built with [`document::limited`].
@@ -124,13 +129,15 @@ impl Endpoint {
         M: ObjectType + 'static,
         S: SubscriptionType + 'static,
     {
+        let followed = schema.clone();
+        let subscribe: Subscribe = Arc::new(move |request| followed.execute_stream(request));
         let execute: Execute = Arc::new(move |request| {
             let schema = schema.clone();
             Box::pin(async move { schema.execute(request).await })
         });
         let permits = usize::try_from(MUTATIONS_MAX).unwrap_or(1);
         let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
-        Self { execute, authenticator, mutations: Arc::new(Semaphore::new(permits)), timeout }
+        Self { execute, subscribe, authenticator, mutations: Arc::new(Semaphore::new(permits)), timeout }
     }
 
     /// Another time limit than [`ANSWER_SECONDS_MAX`].
@@ -154,6 +161,25 @@ impl Endpoint {
         drop(self.mutations.acquire_many(MUTATIONS_MAX).await);
     }
 
+    /// Begins the subscription that `parameters` ask for, in the words of GraphQL over HTTP; for the socket.
+    ///
+    /// # Errors
+    /// Nothing is begun: what is wrong with the parameters.
+    pub(super) fn subscribe(
+        &self,
+        parameters: &[u8],
+        principal: Principal,
+    ) -> Result<BoxStream<'static, Response>, Refusal> {
+        let (request, kind, _) = read(parameters).map_err(|refused| refused.refusal)?;
+        match kind {
+            OperationType::Subscription => Ok((self.subscribe)(request.data(principal))),
+            OperationType::Query | OperationType::Mutation => {
+                let text = "The socket is for subscriptions: send queries and mutations by POST to /graphql";
+                Err(Refusal::new(Code::GraphqlValidationFailed, text))
+            }
+        }
+    }
+
     async fn answer(&self, call: &Call<'_>, media: Media) -> Result<Reply, Refused> {
         check_envelope(call)?;
         let principal = self.believe(call).await?;
@@ -163,6 +189,11 @@ impl Endpoint {
         let allowance = self.authenticator.spend(&principal, cost.max(1)).map_err(spent)?;
         let run = async {
             let (request, kind, _) = read?;
+            if kind == OperationType::Subscription {
+                let text =
+                    "Subscriptions are not answered here: use the socket of graphql-transport-ws at /graphql/ws";
+                return Err(Refusal::new(Code::GraphqlValidationFailed, text).into());
+            }
             let response = self.run(request.data(principal).data(allowance), kind, call.request_id).await?;
             print(response, media, allowance, call.request_id)
         };
@@ -382,10 +413,6 @@ fn read(body: &[u8]) -> Result<(Request, OperationType, usize), Refused> {
     let parameters = read_parameters(body)?;
     document::measure_variables(&parameters.variables)?;
     let Measured { document, kind, cost } = document::measure(&parameters.query, parameters.operation_name.as_deref())?;
-    if kind == OperationType::Subscription {
-        let text = "Subscriptions are not answered here: use the socket of graphql-transport-ws";
-        return Err(Refusal::new(Code::GraphqlValidationFailed, text).into());
-    }
     // The text stays behind: what nobody has, nobody can log.
     let mut request = Request::new("").variables(parameters.variables);
     request.operation_name = parameters.operation_name;
@@ -402,19 +429,16 @@ fn read_parameters(body: &[u8]) -> Result<Parameters<'_>, Refused> {
     serde_json::from_slice(body).map_err(|error| bad(format!("The body is not a GraphQL request: {error}")))
 }
 
-fn print(mut response: Response, media: Media, allowance: Allowance, request_id: &str) -> Result<Reply, Refused> {
-    response.errors.truncate(ERRORS_MAX);
-    let ran = has_run(&response);
-    for error in &response.errors {
-        put_null(&mut response.data, &error.path);
-    }
-    let errors: Vec<_> = response.errors.into_iter().map(|error| error::released(error, request_id)).collect();
+fn print(response: Response, media: Media, allowance: Allowance, request_id: &str) -> Result<Reply, Refused> {
+    let Released { data, ran, errors, extensions: others } = released(response, request_id);
     let status = match errors.first() {
         Some(first) if !ran => media.status_of_request_error(error::released_code(first)),
         Some(_) | None => 200,
     };
     let extensions = Extensions { others: response.extensions, ..Extensions::of(allowance) };
     let body = Body { errors: &errors, data: ran.then_some(&response.data), extensions: Some(extensions) };
+    let extensions = Extensions { cost: Cost { cost, limit: SELECTIONS_MAX }, others };
+    let body = Body { errors: &errors, data: ran.then_some(&data), extensions: Some(extensions) };
     match serde_json::to_vec(&body) {
         Ok(body) => Ok(media.reply(status, body)),
         Err(fault) => {
@@ -422,6 +446,25 @@ fn print(mut response: Response, media: Media, allowance: Allowance, request_id:
             Err(Refused::of_request(Refusal::new(Code::Internal, INTERNAL_MESSAGE)))
         }
     }
+}
+
+/// An answer fit to leave.
+pub(super) struct Released {
+    pub(super) data: Value,
+    /// Something was resolved; if not, the data says nothing.
+    pub(super) ran: bool,
+    pub(super) errors: Vec<ServerError>,
+    extensions: BTreeMap<String, Value>,
+}
+
+pub(super) fn released(mut response: Response, request_id: &str) -> Released {
+    response.errors.truncate(ERRORS_MAX);
+    let ran = has_run(&response);
+    for error in &response.errors {
+        put_null(&mut response.data, &error.path);
+    }
+    let errors = response.errors.into_iter().map(|error| error::released(error, request_id)).collect();
+    Released { data: response.data, ran, errors, extensions: response.extensions }
 }
 
 /// Puts a null where a field failed. async-graphql 7.2 leaves such a field out, and makes an object null when it
@@ -685,6 +728,10 @@ mod tests {
     struct Door;
 
     impl Authenticator for Door {
+        fn version(&self) -> i64 {
+            1
+        }
+
         fn authenticate<'a>(
             &'a self,
             bearer: &'a str,

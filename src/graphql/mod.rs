@@ -2,7 +2,7 @@
 //!
 //! Reads go straight to the read functions of `store`, because a read has no rule; writes go through `app`,
 //! because writes have rules and rules have one home. No resolver writes. Every request comes in through
-//! [`endpoint`], which believes nobody and hands async-graphql only documents that [`document`] has measured;
+//! [`endpoint`] or [`socket`], which believe nobody and hand async-graphql only documents that [`document`] has measured;
 //! every error goes out through [`error`], which lets no inside text pass.
 //!
 //! To add a field: write the resolver in its type's file, give it a guard by role, return the errors of
@@ -14,6 +14,7 @@ pub mod context;
 pub mod document;
 pub mod endpoint;
 pub mod error;
+pub mod follow;
 pub mod guard;
 pub mod id;
 pub mod idempotency;
@@ -22,6 +23,8 @@ pub mod mutation;
 pub mod query;
 pub mod scalars;
 pub mod schema;
+pub mod socket;
+pub mod subscription;
 pub mod types;
 
 pub use context::StatusOf;

@@ -6,23 +6,25 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    EmptySubscription, Request, SDLExportOptions, Schema, SchemaBuilder, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    Data, Response, SDLExportOptions, Schema, SchemaBuilder,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute},
 };
 
 use super::{
     context::StatusOf,
     document::limited,
+    follow::Heads,
     guard::RoleGuard,
     loaders::Loaders,
     mutation::Mutation,
     query::Query,
+    subscription::Subscription,
     types::{node::Node, server::ServerFacts},
 };
 use crate::{app::App, domain::clock::Timestamp, store::Engine};
 
 /// The schema of the admin API.
-pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type AdminSchema = Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema over a running server. `status_of` is `http`'s table of the statuses of tracking codes.
 pub fn build(app: Arc<App>, status_of: StatusOf, started_at: Timestamp) -> AdminSchema {
@@ -33,7 +35,7 @@ pub fn build(app: Arc<App>, status_of: StatusOf, started_at: Timestamp) -> Admin
         schema_hash: hash(&sdl()),
     };
     let builder = limited(bare()).extension(RoleGuard).extension(FreshLoaders);
-    builder.data(app).data(status_of).data(facts).finish()
+    builder.data(app).data(status_of).data(facts).data(Arc::<Heads>::default()).finish()
 }
 
 /// The contract as text: fields, arguments and enum values in alphabetical order, so that a change shows as one.
@@ -48,8 +50,8 @@ pub fn sdl() -> String {
     bare().finish().sdl_with_options(options)
 }
 
-fn bare() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).register_output_type::<Node>()
+fn bare() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription).register_output_type::<Node>()
 }
 
 fn engine(engine: Engine) -> &'static str {
@@ -64,7 +66,7 @@ fn hash(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().chars().take(16).collect()
 }
 
-/// Gives each request loaders of its own.
+/// Gives each request loaders of its own, and each item of a subscription.
 struct FreshLoaders;
 
 impl ExtensionFactory for FreshLoaders {
@@ -75,13 +77,15 @@ impl ExtensionFactory for FreshLoaders {
 
 #[async_graphql::async_trait::async_trait]
 impl Extension for FreshLoaders {
-    async fn prepare_request(
+    async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,
-        request: Request,
-        next: NextPrepareRequest<'_>,
-    ) -> ServerResult<Request> {
-        next.run(ctx, request.data(Loaders::default())).await
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut data = Data::default();
+        data.insert(Loaders::default());
+        next.run_with_data(ctx, operation_name, data).await
     }
 }
 

@@ -106,6 +106,7 @@ fn machine_room() -> Routes {
 fn admin(state: &Arc<HttpState>) -> Routes {
     session::routes(Arc::clone(&state.app))
         .route("/graphql", any(graphql::graphql).layer(from_fn_with_state(Arc::clone(state), cors::listed_origins)))
+        .route("/graphql/ws", any(graphql::socket))
         .route("/schema.graphql", get(graphql::schema))
         .route("/api/export/{id}", get(export::export))
         .route("/dashboard", get(dashboard::dashboard))

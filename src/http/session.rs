@@ -22,6 +22,7 @@ use url::Url;
 use super::accept::PeerAddress;
 use super::extract::body::{BodyProblem, read_body};
 use super::extract::client_address::client_address;
+use super::extract::origin::is_own_origin;
 use crate::app::accept_invitation::{AcceptRefused, accept_invitation};
 use crate::app::authenticate::authenticate;
 use crate::app::setup::{SetupRefused, SetupRequest, is_set_up, set_up};
@@ -209,12 +210,8 @@ impl Door {
 impl Visit {
     /// Who says where they come from must come from here.
     fn check_origin(&self) -> Result<(), Problem> {
-        let Some(origin) = self.headers.get(header::ORIGIN) else { return Ok(()) };
-        let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok()).ok_or(Problem::Origin)?;
-        let own = Url::parse(&format!("{}://{}", origin.scheme(), self.authority)).ok();
-        let web = matches!(origin.scheme(), "http" | "https");
-        let known = |other: &Url| other.origin() == origin.origin();
-        if web && (known(&self.public_url) || own.as_ref().is_some_and(known)) { Ok(()) } else { Err(Problem::Origin) }
+        let own = is_own_origin(&self.headers, &self.authority, &self.public_url);
+        if own { Ok(()) } else { Err(Problem::Origin) }
     }
 
     async fn json<T: DeserializeOwned>(&self, body: Body) -> Result<T, Problem> {

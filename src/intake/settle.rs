@@ -24,7 +24,7 @@ use crate::domain::receipt::Receipt;
 use crate::domain::screening::{Admission, Check, Hit, Known, Refusal, admit};
 use crate::domain::snapshot::{CurrentSnapshot, Snapshot};
 use crate::domain::transaction_id::{Kind, Minter, TransactionId};
-use crate::store::batch::{self, NewRows, Repetition};
+use crate::store::batch::{self, FeedEntry, NewRows, Repetition};
 use crate::store::{self, Database, StoreError, Tx, WriterConnection};
 
 use super::foreign::{complete_clicks, resolve};
@@ -556,14 +556,15 @@ async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, ho
     batch::delete_parked(tx, &unparked).await?;
     let parked: Vec<_> = world.writes.parked.values().cloned().collect();
     batch::upsert_parked(tx, &parked).await?;
+    let (receipts, feed) = receipts_and_feed(tx, &world, how.repetition).await?;
     let figures: Vec<_> = world.writes.figures.iter().filter(|(_, figures)| !figures.is_zero()).collect();
     let new = NewRows {
         clicks: &clicks.fresh,
         conversions: &world.recorded(),
         changes: &world.writes.changes,
         extras: &world.writes.extras,
-        receipts: &world.writes.receipts,
-        receipts_repeat: how.repetition,
+        receipts,
+        feed: &feed,
         audit: &world.writes.audit,
         calls: &world.writes.calls,
         figures: &figures,
@@ -573,6 +574,25 @@ async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, ho
     let marks = bench.due_marks(world.writes.token_uses);
     batch::mark_tokens_used(tx, &marks).await?;
     Ok(marks)
+}
+
+/// The receipts that are still to be inserted, and the entry of the feed. What an earlier try may have kept is written
+/// here, to learn what is new: nobody who follows the feed may see a receipt twice.
+async fn receipts_and_feed<'w>(
+    tx: &mut Tx,
+    world: &'w World,
+    repetition: Repetition,
+) -> Result<(&'w [Receipt], Vec<FeedEntry>), StoreError> {
+    let receipts = world.writes.receipts.as_slice();
+    let changes = &world.writes.changes;
+    Ok(match repetition {
+        Repetition::Never => (receipts, FeedEntry::of(world.now, receipts.iter(), changes)),
+        Repetition::Possible => {
+            let new = batch::insert_missing_receipts(tx, receipts).await?;
+            let new = receipts.iter().filter(|receipt| new.contains(&receipt.id));
+            (&[], FeedEntry::of(world.now, new, changes))
+        }
+    })
 }
 
 /// The same two steps on the same data, with nothing locked and nothing written.

@@ -67,7 +67,7 @@ pub(super) struct World {
     /// What is known of the keys that calls of this batch have.
     pub(super) calls: HashMap<IdempotentCall, Earlier>,
     pub(super) writes: Writes,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// What is to be written when all is judged.

@@ -210,6 +210,20 @@ pub async fn find_change(database: &Database, id: ChangeId) -> Result<Option<Cha
     change_row::Entity::find_by_id(id.uuid()).one(database.read()).await?.map(change).transpose()
 }
 
+/// Those of `ids` whose conversions a filter holds now, in no order.
+pub async fn find_changes(
+    database: &Database,
+    ids: &[ChangeId],
+    filter: &ConversionFilter,
+) -> Result<Vec<Change>, StoreError> {
+    let same = row::Column::Id.into_expr().eq(change_row::Column::ConversionId.into_expr());
+    let mut select = change_row::Entity::find()
+        .filter(change_row::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+        .filter(filter.condition());
+    QueryTrait::query(&mut select).join(JoinType::InnerJoin, row::Entity, same);
+    select.all(database.read()).await?.into_iter().map(change).collect()
+}
+
 /// Who gave each of these conversions the status that it has now.
 pub async fn status_authors(
     database: &Database,

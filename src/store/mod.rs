@@ -16,6 +16,7 @@ pub mod conversions;
 mod dialect;
 pub mod domains;
 mod error;
+pub mod feed;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;

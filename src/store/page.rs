@@ -270,7 +270,7 @@ fn value(key: &Key) -> Expr {
 }
 
 /// Hexadecimal of a JSON list: version, sort, direction, key values. Hexadecimal passes every URL as it is.
-fn write_cursor(order: Order, keys: &[Key]) -> String {
+pub(super) fn write_cursor(order: Order, keys: &[Key]) -> String {
     let keys: Vec<serde_json::Value> = keys
         .iter()
         .map(|key| match key {
@@ -284,7 +284,7 @@ fn write_cursor(order: Order, keys: &[Key]) -> String {
     json.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read_cursor(order: Order, text: &str) -> Result<Vec<Key>, PageRefused> {
+pub(super) fn read_cursor(order: Order, text: &str) -> Result<Vec<Key>, PageRefused> {
     let json = Some(text).filter(|text| text.len() <= CURSOR_CHARACTERS_MAX).and_then(read_hex);
     let read = json.and_then(|json| serde_json::from_slice::<(u8, String, char, Vec<serde_json::Value>)>(&json).ok());
     let (version, name, mark, values) = read.ok_or(PageRefused::Cursor)?;

@@ -1,15 +1,16 @@
-//! What is deleted once it is old: receipts, parked rejections, finished jobs, keys of calls, clicks of another system.
-//! Nothing else ever is, but sessions, at a sign-in.
+//! What is deleted once it is old: receipts, parked rejections, finished jobs, keys of calls, clicks of another system,
+//! rows of the feed. Nothing else ever is, but sessions, at a sign-in.
 //!
 //! In small batches, each a transaction of its own, so that tracking events never wait long behind one.
 
-use entity::{conversion_key, foreign_click, parked_rejection, receipt};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use entity::{conversion_key, feed, foreign_click, parked_rejection, receipt};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::domain::clock::Timestamp;
 
 use super::connect::Database;
 use super::error::StoreError;
+use super::feed::{Head, head as feed_head};
 use super::filter::lowest_id;
 use super::{idempotency, jobs};
 
@@ -36,6 +37,21 @@ pub async fn purge_parked(database: &Database, now: Timestamp) -> Result<u64, St
     loop {
         let batch =
             database.side_write(Box::new(move |transaction| Box::pin(purge_parked_batch(transaction, now)))).await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
+/// Deletes rows of the feed that were settled before `before`, but the last of them; returns how many.
+pub async fn purge_feed(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
+    let head = feed_head(database).await?;
+    let mut purged = 0;
+    loop {
+        let batch = database
+            .side_write(Box::new(move |transaction| Box::pin(purge_feed_batch(transaction, before, head))))
+            .await?;
         purged += batch;
         if batch < BATCH_ROWS {
             return Ok(purged);
@@ -149,5 +165,35 @@ async fn purge_foreign_click_batch(transaction: &DatabaseTransaction, before: Ti
         .all(transaction)
         .await?;
     let delete = foreign_click::Entity::delete_many().filter(foreign_click::Column::ForeignId.is_in(ids));
+    Ok(delete.exec(transaction).await?.rows_affected)
+}
+
+/// The lowest row that is left tells followers what is gone, so the last old one stays. One that lies ahead of
+/// everything that can be read came from another cluster, and would be read as new one day.
+async fn purge_feed_batch(transaction: &DatabaseTransaction, before: Timestamp, head: Head) -> Result<u64, StoreError> {
+    let is_old = feed::Column::At.lt(before.as_millis());
+    let last: Option<i64> = feed::Entity::find()
+        .select_only()
+        .column(feed::Column::Position)
+        .filter(is_old.clone())
+        .filter(feed::Column::Position.lte(head.safe()))
+        .order_by_desc(feed::Column::Position)
+        .limit(1)
+        .into_tuple()
+        .one(transaction)
+        .await?;
+    let Some(last) = last else { return Ok(0) };
+    let others = Condition::any().add(feed::Column::Position.lt(last)).add(feed::Column::Position.gt(head.safe()));
+    let positions: Vec<i64> = feed::Entity::find()
+        .select_only()
+        .column(feed::Column::Position)
+        .filter(is_old)
+        .filter(others)
+        .order_by_asc(feed::Column::Position)
+        .limit(BATCH_ROWS)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let delete = feed::Entity::delete_many().filter(feed::Column::Position.is_in(positions));
     Ok(delete.exec(transaction).await?.rows_affected)
 }

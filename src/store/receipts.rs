@@ -123,6 +123,16 @@ pub async fn find_many(database: &Database, ids: &[ReceiptId]) -> Result<Vec<Rec
     select.all(database.read()).await?.into_iter().map(receipt).collect()
 }
 
+/// Those of `ids` that a filter holds, in no order.
+pub async fn find_matching(
+    database: &Database,
+    ids: &[ReceiptId],
+    filter: &ReceiptFilter,
+) -> Result<Vec<Receipt>, StoreError> {
+    let select = row::Entity::find().filter(row::Column::Id.is_in(ids.iter().map(|id| id.uuid())));
+    select.filter(filter.condition()).all(database.read()).await?.into_iter().map(receipt).collect()
+}
+
 /// What concerned a conversion, newest first: the requests of its history, and those of its transaction that were
 /// about it or about no conversion at all (refused ones, for example).
 pub async fn of_conversion(

@@ -180,6 +180,11 @@ const TABLE: &[Row] = &[
         "mutation { operatorUpdate(id: \"$OPR\", operator: { name: \"B\" }) { userErrors { code } } }",
     ),
     Row(
+        "Mutation.postbackSendTest",
+        Role::Manager,
+        "mutation { postbackSendTest(offerId: \"offer_42\") { userErrors { code } } }",
+    ),
+    Row(
         "Mutation.postbackUrlReveal",
         Role::Manager,
         "mutation { postbackUrlReveal(input: { kind: CONVERSION, scope: GLOBAL }) { userErrors { code } } }",
@@ -521,6 +526,7 @@ const MUTATIONS: &[&str] = &[
     "sessionRevoke(id: \"$SES\")",
     "apiKeyCreate(input: { name: \"ci\", role: VIEWER })",
     "apiKeyRevoke(id: \"$KEY\")",
+    "postbackSendTest(offerId: \"offer_42\")",
     "secureTokenCreate(input: { scope: GLOBAL })",
     "secureTokenReveal(id: \"$TOK\")",
     "postbackUrlReveal(input: { kind: CONVERSION, scope: GLOBAL })",

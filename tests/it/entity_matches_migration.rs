@@ -79,6 +79,7 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
         conversion_change,
         conversion_extra,
         conversion_key,
+        feed,
         foreign_click,
         idempotency_key,
         job,

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod offers;
 pub mod partners;
 pub mod tokens;
+pub mod tools;
 
 /// Everything that can be done. Each field is carried out in turn.
 #[derive(Default, MergedObject)]
@@ -20,4 +21,5 @@ pub struct Mutation(
     offers::OfferMutation,
     partners::PartnerMutation,
     tokens::TokenMutation,
+    tools::ToolsMutation,
 );

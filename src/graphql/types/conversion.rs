@@ -454,6 +454,8 @@ pub struct ConversionFilter {
 }
 
 impl ConversionFilter {
+    /// As the store reads it.
+    ///
     /// # Errors
     /// What the caller can put right.
     pub fn read(self, ctx: &Context<'_>) -> Result<conversions::ConversionFilter> {

@@ -1,6 +1,6 @@
 //! What mutations answer: the thing itself, or what the caller can put right.
 
-use async_graphql::{Result, SimpleObject};
+use async_graphql::{Context, Result, SimpleObject};
 use secrecy::ExposeSecret as _;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     operator::{ApiKey, Operator},
     partner::{Advertiser, Publisher},
     postback::PostbackUrls,
+    receipt::Receipt,
     server::Viewer,
     token::SecureToken,
     tracking_domain::TrackingDomain,
@@ -23,6 +24,7 @@ use crate::{
         issued_token::{Issuance, IssuedToken},
         manage_api_keys::IssuedKey,
         postback_urls,
+        send_test::Tested,
     },
     domain::api_key,
     graphql::{error, scalars::Url},
@@ -363,6 +365,34 @@ impl ConversionPayload {
             Ok(Changed { conversion, change }) => Self {
                 conversion: Some(Conversion::of(conversion, None)),
                 change: change.map(ConversionChange::from),
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self { user_errors: user_errors(faults), ..Self::default() },
+        }))
+    }
+}
+
+/// What became of a test.
+#[derive(Default, SimpleObject)]
+pub struct PostbackTestPayload {
+    /// Of the request, with every check.
+    pub receipt: Option<Receipt>,
+    /// The conversion that it was about.
+    pub conversion: Option<Conversion>,
+    /// What the caller can put right; empty when the request was sent, whatever it came to.
+    pub user_errors: Vec<UserError>,
+}
+
+impl PostbackTestPayload {
+    /// The payload of a test.
+    ///
+    /// # Errors
+    /// Ours.
+    pub async fn of(ctx: &Context<'_>, done: Outcome<Tested>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(Tested { receipt, conversion }) => Self {
+                receipt: Some(receipt.into()),
+                conversion: Conversion::load(ctx, conversion).await?,
                 user_errors: Vec::new(),
             },
             Err(faults) => Self { user_errors: user_errors(faults), ..Self::default() },

@@ -377,6 +377,8 @@ pub struct ReceiptFilter {
 }
 
 impl ReceiptFilter {
+    /// As the store reads it.
+    ///
     /// # Errors
     /// What the caller can put right.
     pub fn read(self, ctx: &Context<'_>) -> Result<receipts::ReceiptFilter> {

@@ -2,4 +2,5 @@
 
 pub mod body;
 pub mod client_address;
+pub(crate) mod origin;
 pub(crate) mod tracking_request;

@@ -68,7 +68,7 @@ fn prefetch() -> Response {
 
 fn respond(clicked: &Clicked) -> Response {
     let (response, code) = match clicked {
-        Clicked::Landed { location, cookie } => (redirect(location, cookie.as_ref()), Code::Recorded),
+        Clicked::Landed { location, cookie, .. } => (redirect(location, cookie.as_ref()), Code::Recorded),
         Clicked::Refused { code, fallback } => (refused(*code, fallback.as_deref()), *code),
     };
     tracing::debug!(

@@ -8,6 +8,7 @@ mod audit;
 mod clicks;
 mod columns;
 mod conversions;
+mod feed;
 mod foreign_clicks;
 mod idempotency;
 mod keys;
@@ -20,10 +21,11 @@ pub use conversions::{
     Extra, ParkedRejection, awaiting_click, conversions_by_ids, conversions_by_transactions, delete_parked, has_change,
     parked_by_keys, update_conversions, upsert_parked,
 };
+pub use feed::FeedEntry;
 pub use foreign_clicks::{find_aliases, find_foreign_clicks};
 pub use idempotency::{KeptCall, find_call};
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
-pub use receipts::existing_receipts;
+pub use receipts::{existing_receipts, insert_missing_receipts};
 pub use rollups::Bucket;
 pub use tokens::{MARK_MILLIS, mark_tokens_used};
 
@@ -54,7 +56,8 @@ pub struct NewRows<'a> {
     pub changes: &'a [Change],
     pub extras: &'a [Extra],
     pub receipts: &'a [Receipt],
-    pub receipts_repeat: Repetition,
+    /// What is followed live of all that the batch wrote; one entry at most.
+    pub feed: &'a [FeedEntry],
     pub audit: &'a [AuditEvent],
     pub calls: &'a [KeptCall],
     /// Differences, in key order; added up where a row is there.
@@ -71,7 +74,8 @@ pub async fn insert_new(tx: &mut Tx, new: &NewRows<'_>) -> Result<(), StoreError
         conversions::conversion_rows(new.conversions),
         conversions::change_rows(new.changes),
         conversions::extra_rows(new.extras),
-        receipts::receipt_rows(new.receipts, new.receipts_repeat),
+        receipts::receipt_rows(new.receipts, ""),
+        feed::feed_rows(new.feed),
         audit::audit_rows(new.audit)?,
         idempotency::call_rows(new.calls),
         rollups::figure_rows(new.slot, new.figures),

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
-use super::Repetition;
 use super::columns::Of;
 use crate::domain::ids::{ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
 use crate::domain::receipt::Receipt;
@@ -13,8 +13,7 @@ use crate::store::dialect::{Column, Rows};
 use crate::store::error::StoreError;
 use crate::store::receipts::warnings_text;
 
-/// A receipt's id is minted once: one that is there already can only be the same, kept by an earlier try.
-pub(super) fn receipt_rows(receipts: &[Receipt], repetition: Repetition) -> Rows<'_> {
+pub(super) fn receipt_rows<'a>(receipts: &'a [Receipt], tail: &'static str) -> Rows<'a> {
     let warnings = receipts.iter().map(|receipt| warnings_text(&receipt.warnings)).collect();
     let of = Of(receipts);
     let columns = vec![
@@ -47,16 +46,22 @@ pub(super) fn receipt_rows(receipts: &[Receipt], repetition: Repetition) -> Rows
         ("request_id", of.text(|r| &r.request_id)),
         ("replay_of", of.uuid(|r| r.replay_of.map(ReceiptId::uuid))),
     ];
-    let tail = match repetition {
-        Repetition::Never => "",
-        Repetition::Possible => "ON CONFLICT DO NOTHING",
-    };
     Rows { table: "receipt", columns, tail }
+}
+
+/// Inserts those that are not there, and says which they were. A receipt's id is minted once: one that is there already
+/// can only be the same, kept by an earlier try.
+pub async fn insert_missing_receipts(tx: &mut Tx, receipts: &[Receipt]) -> Result<HashSet<ReceiptId>, StoreError> {
+    receipt_ids(&tx.insert(receipt_rows(receipts, "ON CONFLICT DO NOTHING RETURNING id")).await?)
 }
 
 /// Which of these receipts are there: how the outcome of an unknown commit is read back.
 pub async fn existing_receipts(tx: &mut Tx, ids: &[ReceiptId]) -> Result<HashSet<ReceiptId>, StoreError> {
     let wanted = Column::Uuid(ids.iter().map(|id| Some(id.uuid())).collect());
     let rows = tx.select_by("SELECT id FROM receipt WHERE id IN", wanted, "", "").await?;
+    receipt_ids(&rows)
+}
+
+fn receipt_ids(rows: &[QueryResult]) -> Result<HashSet<ReceiptId>, StoreError> {
     rows.iter().map(|row| Ok(ReceiptId::from_uuid(row.try_get::<Uuid>("", "id")?))).collect()
 }

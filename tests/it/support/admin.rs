@@ -83,6 +83,10 @@ impl Authenticator for Door2 {
         let (limit, resets_at) = (1_000_000, Timestamp::from_millis(60_000));
         Ok(Allowance { limit, remaining: limit.saturating_sub(cost), resets_at, cost })
     }
+
+    fn version(&self) -> i64 {
+        1
+    }
 }
 
 /// No name has any record.

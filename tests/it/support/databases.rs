@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use roundtrip::store::{Database, Engine};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryResult, Statement,
 };
 use tempfile::TempDir;
 
@@ -107,4 +108,18 @@ pub(crate) async fn waiting_for_clicks(database: &Database) -> u64 {
         })
     }));
     read.await.expect("counted")
+}
+
+/// The ids of all rows of a table, as the admin API shows them behind their prefix.
+pub(crate) async fn ids(database: &Database, table: &'static str) -> Vec<String> {
+    let read = database.side_write(Box::new(move |transaction| {
+        Box::pin(async move {
+            let statement =
+                Statement::from_string(transaction.get_database_backend(), format!("SELECT id FROM {table}"));
+            let rows = transaction.query_all_raw(statement).await?;
+            let id = |row: &QueryResult| Ok(row.try_get::<uuid::Uuid>("", "id")?.simple().to_string());
+            rows.iter().map(id).collect()
+        })
+    }));
+    read.await.expect("read")
 }

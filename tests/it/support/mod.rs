@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod socket;
 
 /// Makes one test for each engine from `async fn name(engine: Engine) { .. }`; an attribute before it is one of both.
 macro_rules! on_both_engines {

@@ -4,6 +4,7 @@
 #                             first where Node is
 #   make run PROFILE=release  the same, optimised (a release build takes several minutes on a small machine)
 #   make test TEST=pixel      only the tests whose name contains `pixel`
+#   make clients              what tests/clients needs (Node, Python): `make test` does it by itself
 #   make torture              kills, power cuts, broken databases and disks: about an hour; SECONDS=60 bounds each kind,
 #                             WHAT="kills power postgres disk", RUNS, SEED
 #   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
@@ -25,11 +26,11 @@ SEED ?=
 # Anything: `make bench` on full tables.
 GROWN ?=
 
-.PHONY: help run dashboard screenshots test torture bench lint fmt schema openapi audit ci
+.PHONY: help run dashboard screenshots clients test torture bench lint fmt schema openapi audit ci
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -10
-	@printf 'targets: run dashboard screenshots test torture bench lint fmt schema openapi audit ci\n'
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -11
+	@printf 'targets: run dashboard screenshots clients test torture bench lint fmt schema openapi audit ci\n'
 
 # Node 20.19 or newer, or nothing: without it the server is built all the same, and /dashboard says how to get one.
 NODE := $(shell node --eval 'const [a, b] = process.versions.node.split("."); if (a > 20 || (a == 20 && b >= 19)) console.log("node")' 2>/dev/null)
@@ -55,12 +56,26 @@ screenshots: dashboard/dist/index.html
 
 # One process for all tests of tests/it, so that they share one PostgreSQL cluster (which is why this is not nextest).
 # The browser tests drive the binary that cargo has built for them; without Node or Chromium they say that they did not run.
-test: $(if $(NODE),dashboard/dist/index.html)
+test: clients $(if $(NODE),dashboard/dist/index.html)
 	@result=0; \
 	$(CARGO) test --locked --workspace --no-fail-fast -- $(TEST) || result=$$?; \
 	$(if $(NODE),$(if $(wildcard $(CHROMIUM)),(cd dashboard && CHROMIUM=$(CHROMIUM) TEST='$(TEST)' npm test --silent) || result=$$?;,\
 	echo 'THE BROWSER TESTS DID NOT RUN: apt-get install chromium';),echo 'THE BROWSER TESTS DID NOT RUN: they need Node 20.19 or newer';) \
 	exit $$result
+
+# Clients that other people wrote. What is there already is left alone.
+clients: tests/clients/node_modules/.package-lock.json target/schemathesis/.installed
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json tests/clients/package.json
+	@command -v npm >/dev/null || { echo 'Node 20 or newer and npm are missing: apt-get install nodejs npm' >&2; exit 1; }
+	cd tests/clients && npm ci --no-progress
+	@touch $@
+
+target/schemathesis/.installed: tests/clients/requirements.txt
+	@python3 -c 'import venv, ensurepip' || { echo 'Python is missing: apt-get install python3-venv' >&2; exit 1; }
+	python3 -m venv --clear target/schemathesis
+	target/schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	@touch $@
 
 # It ends with an error when anything that was answered is lost, or when a control did not fail.
 torture:

@@ -42,7 +42,7 @@ pub(crate) struct Size(u64);
 impl Size {
     pub(crate) const FULL: Self = Self(10_000_000);
 
-    const fn fill(self, engine: Engine) -> Fill {
+    pub(crate) const fn fill(self, engine: Engine) -> Fill {
         match engine {
             Engine::Sqlite => Fill { conversions: self.0 / SQLITE_PART },
             Engine::Postgres => Fill { conversions: self.0 },

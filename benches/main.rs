@@ -4,16 +4,18 @@
 //! everything once, a ratio is made inside a round, and the middle of the rounds counts. After each run on Roundtrip the
 //! tables are counted against the answers that the load generator read: one row too few or too many ends the bench,
 //! because a rate of lost conversions is worth nothing. Goals, and what they are held against: [`report`].
-//! Not measured here: P9 and P10 (reports on large tables).
+//! Not measured here: P10 (reports on large tables).
 //!
 //! `--long` takes longer runs; `--write` puts the figures into `benches/RESULTS.md`; `--try` is one round on small
 //! tables, for whoever changes something and wants to see whether it helps: its figures are kept nowhere.
 //! `--grown` is a form of its own (P11, memory, overload: [`grown`]), with a size if it shall not be the full one:
-//! `--grown 2` for two million conversions, `--grown 60k --try` for a quick look.
+//! `--grown 2` for two million conversions, `--grown 60k --try` for a quick look. So is `--pages` (P9 and the bombs:
+//! [`pages`]), with the same sizes.
 
 mod fill;
 mod grown;
 mod load;
+mod pages;
 #[expect(clippy::expect_used, clippy::panic, reason = "shared with the tests: what is wrong with a cluster ends both")]
 #[path = "../tests/it/support/postgres.rs"]
 mod postgres;
@@ -143,12 +145,12 @@ fn main() -> ExitCode {
 fn bench(options: &[String]) -> Outcome<()> {
     let load_before = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load_before = load_before.split(' ').next().unwrap_or_default();
-    if let Some(at) = options.iter().position(|option| option == "--grown") {
+    if let Some(at) = options.iter().position(|option| ["--grown", "--pages"].contains(&option.as_str())) {
         let (before, after) = options.split_at(at);
-        return grown(before, &after[1..], load_before);
+        return with_size(&options[at], before, &after[1..], load_before);
     }
     if let Some(unknown) = options.iter().find(|option| !["--long", "--write", "--try"].contains(&option.as_str())) {
-        return Err(format!("{unknown}: the bench takes --long, --write, --try and --grown").into());
+        return Err(format!("{unknown}: the bench takes --long, --write, --try, --grown and --pages").into());
     }
     let has = |name: &str| options.iter().any(|option| option == name);
     let scale = match (has("--try"), has("--long")) {
@@ -175,22 +177,27 @@ fn bench(options: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// The form of its own; what follows `--grown` may be its size.
-fn grown(before: &[String], after: &[String], load_before: &str) -> Outcome<()> {
+/// A form of its own; what follows its name may be its size.
+fn with_size(form: &str, before: &[String], after: &[String], load_before: &str) -> Outcome<()> {
     let (size, after) = match after {
         [size, rest @ ..] if !size.starts_with("--") => (size.parse()?, rest),
         rest => (grown::Size::FULL, rest),
     };
     let options: Vec<&str> = before.iter().chain(after).map(String::as_str).collect();
     if let Some(unknown) = options.iter().find(|option| !["--write", "--try"].contains(option)) {
-        return Err(format!("{unknown}: with --grown the bench takes --write and --try").into());
+        return Err(format!("{unknown}: with {form} the bench takes --write and --try").into());
     }
     let is_try = options.contains(&"--try");
-    let pace = if is_try { grown::Pace::TRY } else { grown::Pace::FULL };
-    let page = grown::run(size, pace)?.page(Part::Grown, &grown::name(size), load_before)?;
+    let (figures, part) = match (form, is_try) {
+        ("--pages", true) => (pages::run(size, pages::Pace::TRY)?, Part::Pages),
+        ("--pages", false) => (pages::run(size, pages::Pace::FULL)?, Part::Pages),
+        (_, true) => (grown::run(size, grown::Pace::TRY)?, Part::Grown),
+        (_, false) => (grown::run(size, grown::Pace::FULL)?, Part::Grown),
+    };
+    let page = figures.page(part, &grown::name(size), load_before)?;
     println!("\n{page}");
     if options.contains(&"--write") && !is_try {
-        report::keep(Path::new("benches/RESULTS.md"), Part::Grown, &page)?;
+        report::keep(Path::new("benches/RESULTS.md"), part, &page)?;
     }
     Ok(())
 }

@@ -17,12 +17,13 @@ use roundtrip::app::create_token::{TokenRequest, create_token};
 use roundtrip::app::form::PriceDraft;
 use roundtrip::app::manage_offers::{OfferDraft, create_offer};
 use roundtrip::app::manage_partners::{PartnerDraft, create_advertiser, create_publisher};
+use roundtrip::app::operators::{Draft, create_operator};
 use roundtrip::app::tracking_domains::create_local_domain;
 use roundtrip::app::{App, Outcome as Verb, retention};
 use roundtrip::config::{Config, Sources, keys};
 use roundtrip::domain::clock::{Clock as _, Timestamp};
 use roundtrip::domain::ids::{OfferId, PublisherId};
-use roundtrip::domain::operator::Principal;
+use roundtrip::domain::operator::{Principal, Role};
 use roundtrip::domain::secure_token::TokenScope;
 use roundtrip::domain::transaction_id::{Kind, TransactionId};
 use roundtrip::server;
@@ -36,6 +37,10 @@ use crate::fill::{Fill, day_before_today, make_partitions};
 use crate::process::{Process, free_address};
 use crate::requests::{OFFERS, PIXEL_HOST, PUBLISHERS, Supply, offer_of, publisher_of};
 use crate::{Outcome, postgres};
+
+/// Who may use the admin API of a subject.
+pub(crate) const USER: &str = "bench@shop.example";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_roundtrip");
 /// Clicks that are loaded by one statement: each pair of offer and publisher once.
@@ -118,6 +123,10 @@ impl Subject {
         let (process, ready_after) = serve(&self.settings, self.folder.path(), self.address)?;
         self.process = Some(process);
         Ok(ready_after)
+    }
+
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
     }
 
     pub(crate) fn process(&self) -> Outcome<&Process> {
@@ -274,6 +283,8 @@ async fn workspace(app: &App) -> Outcome<String> {
         done(create_offer(app, &me, offer).await)?;
     }
     done(create_local_domain(app, &me, PIXEL_HOST).await)?;
+    let user = Draft { email: USER.to_owned(), name: "Bench".to_owned(), role: Role::Admin };
+    done(create_operator(app, &me, user, PASSWORD.to_owned().into()).await)?;
     let token = done(create_token(app, &me, &TokenRequest::new(TokenScope::Global)).await)?;
     Ok(token.secret.reveal().to_owned())
 }

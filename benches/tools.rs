@@ -58,7 +58,7 @@ fn nginx_settings(folder: &Path, address: SocketAddr) -> String {
     )
 }
 
-/// One-row inserts by prepared statements, each its own synced transaction.
+/// A script by prepared statements, each run its own synced transaction.
 pub(crate) struct Pgbench {
     program: PathBuf,
     /// The folder of the socket, and the database.
@@ -70,18 +70,26 @@ pub(crate) struct Pgbench {
 impl Pgbench {
     /// `url` is that of an empty database: `postgres://user@%2Ffolder/name`.
     pub(crate) fn prepare(url: &str, folder: &Path) -> Outcome<Self> {
+        let insert = format!("INSERT INTO one_row ({COLUMNS}) VALUES ({ROW});\n");
+        let pgbench = Self::asking(url, &insert, folder)?;
+        let make = format!("CREATE TABLE one_row (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {TYPES})");
+        let (host, name) = (&pgbench.place.0, &pgbench.place.1);
+        let psql = find_postgres("psql")?;
+        said(Command::new(psql).args(["-qX", "-h", host, "-U", &pgbench.user, "-d", name, "-c", &make]))?;
+        Ok(pgbench)
+    }
+
+    /// Runs a script of its own on the database of `url`.
+    pub(crate) fn asking(url: &str, script: &str, folder: &Path) -> Outcome<Self> {
         let (user, place) = url
             .strip_prefix("postgres://")
             .and_then(|rest| rest.split_once('@'))
             .ok_or("not the URL of a database of the bench")?;
         let (host, name) = place.split_once('/').ok_or("a URL without a database")?;
         let place = (host.replace("%2F", "/"), name.to_owned());
-        let make = format!("CREATE TABLE one_row (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {TYPES})");
-        let psql = find_postgres("psql")?;
-        said(Command::new(psql).args(["-qX", "-h", &place.0, "-U", user, "-d", &place.1, "-c", &make]))?;
-        let script = folder.join("one_row.pgbench");
-        fs::write(&script, format!("INSERT INTO one_row ({COLUMNS}) VALUES ({ROW});\n"))?;
-        Ok(Self { program: find_postgres("pgbench")?, place, user: user.to_owned(), script })
+        let file = folder.join("script.pgbench");
+        fs::write(&file, script)?;
+        Ok(Self { program: find_postgres("pgbench")?, place, user: user.to_owned(), script: file })
     }
 
     /// Transactions a second.

@@ -148,15 +148,23 @@ impl<'a> Test<'a> {
         if answer.code == Code::TryAgain {
             return Err(AppError::Busy);
         }
+        let receipt = match answer.receipt {
+            Some(id) => receipts::find(&self.app.database, id).await?,
+            None => self.receipt_of(door, &text).await?,
+        };
+        let receipt = receipt.ok_or_else(|| AppError::Internal("a test request left no receipt".to_owned()))?;
+        Ok(Tested { conversion: receipt.conversion, receipt })
+    }
+
+    /// That of a pixel, which is not told its id.
+    async fn receipt_of(&self, door: Door, transaction: &str) -> Result<Option<Receipt>, AppError> {
         let filter = ReceiptFilter {
             doors: Some(vec![door]),
-            transaction_id: Some(StringMatch::eq(text)),
+            transaction_id: Some(StringMatch::eq(transaction)),
             ..ReceiptFilter::default()
         };
         let page = receipts::list(&self.app.database, &filter, &PageRequest::beginning(Newest)).await?;
-        let receipt = page.into_values().into_iter().next();
-        let receipt = receipt.ok_or_else(|| AppError::Internal("a test request left no receipt".to_owned()))?;
-        Ok(Tested { conversion: receipt.conversion, receipt })
+        Ok(page.into_values().into_iter().next())
     }
 
     fn arrival(&self, path: &str) -> Arrival {

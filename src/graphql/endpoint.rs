@@ -430,14 +430,12 @@ fn read_parameters(body: &[u8]) -> Result<Parameters<'_>, Refused> {
 }
 
 fn print(response: Response, media: Media, allowance: Allowance, request_id: &str) -> Result<Reply, Refused> {
-    let Released { data, ran, errors, extensions: others } = released(response, request_id);
+    let Released { data, ran, errors, extensions: others, .. } = released(response, request_id);
     let status = match errors.first() {
         Some(first) if !ran => media.status_of_request_error(error::released_code(first)),
         Some(_) | None => 200,
     };
-    let extensions = Extensions { others: response.extensions, ..Extensions::of(allowance) };
-    let body = Body { errors: &errors, data: ran.then_some(&response.data), extensions: Some(extensions) };
-    let extensions = Extensions { cost: Cost { cost, limit: SELECTIONS_MAX }, others };
+    let extensions = Extensions { others, ..Extensions::of(allowance) };
     let body = Body { errors: &errors, data: ran.then_some(&data), extensions: Some(extensions) };
     match serde_json::to_vec(&body) {
         Ok(body) => Ok(media.reply(status, body)),
@@ -452,7 +450,9 @@ fn print(response: Response, media: Media, allowance: Allowance, request_id: &st
 pub(super) struct Released {
     pub(super) data: Value,
     /// Something was resolved; if not, the data says nothing.
-    pub(super) ran: bool,
+    ran: bool,
+    /// All of it failed.
+    pub(super) is_failure: bool,
     pub(super) errors: Vec<ServerError>,
     extensions: BTreeMap<String, Value>,
 }
@@ -460,11 +460,12 @@ pub(super) struct Released {
 pub(super) fn released(mut response: Response, request_id: &str) -> Released {
     response.errors.truncate(ERRORS_MAX);
     let ran = has_run(&response);
+    let is_failure = response.data == Value::Null && !response.errors.is_empty();
     for error in &response.errors {
         put_null(&mut response.data, &error.path);
     }
     let errors = response.errors.into_iter().map(|error| error::released(error, request_id)).collect();
-    Released { data: response.data, ran, errors, extensions: response.extensions }
+    Released { data: response.data, ran, is_failure, errors, extensions: response.extensions }
 }
 
 /// Puts a null where a field failed. async-graphql 7.2 leaves such a field out, and makes an object null when it

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::app::App;
 use crate::store::feed::{self, Head, Missed, Place, Stretch};
@@ -52,16 +52,27 @@ impl Heads {
         Ok(head)
     }
 
-    /// Waits until there is something above `newest`. Whoever comes first looks; the others wait for what he saw.
+    /// Waits until there is something above `newest`. Whoever wakes first looks; the others see what he saw.
     async fn beyond(&self, database: &Database, newest: i64) -> Result<Head, StoreError> {
         loop {
-            let mut known = self.0.lock().await;
-            match *known {
-                Some((head, _)) if head.newest > newest => return Ok(head),
-                Some((_, looked)) => sleep_until(looked + LOOK_EVERY).await,
-                None => {}
+            let (head, looked) = self.looked(database).await?;
+            if head.newest > newest {
+                return Ok(head);
             }
-            *known = Some((feed::head(database).await?, Instant::now()));
+            sleep_until(looked + LOOK_EVERY).await;
+        }
+    }
+
+    /// The last look, and a new one where that is due.
+    async fn looked(&self, database: &Database) -> Result<(Head, Instant), StoreError> {
+        let mut known = self.0.lock().await;
+        match *known {
+            Some((head, looked)) if looked.elapsed() < LOOK_EVERY => Ok((head, looked)),
+            Some(_) | None => {
+                let looked = (feed::head(database).await?, Instant::now());
+                *known = Some(looked);
+                Ok(looked)
+            }
         }
     }
 }
@@ -74,6 +85,8 @@ struct Follower<T> {
     head: Head,
     place: Place,
     waiting: VecDeque<(Followed<T>, Place)>,
+    /// When something was sent last.
+    sent: Instant,
 }
 
 /// Follows the feed from `after`, or from now on with a bookmark first. A database that is away is waited for; any
@@ -96,7 +109,7 @@ pub async fn follow<T: Send + 'static>(
         Some(place) => (place, None),
     };
     let waiting = first.map(|first| (first, place)).into_iter().collect();
-    let follower = Follower { app, heads, read, head, place, waiting };
+    let follower = Follower { app, heads, read, head, place, waiting, sent: Instant::now() };
     Ok(stream::unfold(Some(follower), step).boxed())
 }
 
@@ -106,6 +119,7 @@ async fn step<T: Send + 'static>(follower: Option<Follower<T>>) -> Step<T> {
     let mut follower = follower?;
     loop {
         if let Some(next) = follower.waiting.pop_front() {
+            follower.sent = Instant::now();
             return Some((Ok(next), Some(follower)));
         }
         match follower.go_on().await {
@@ -117,14 +131,17 @@ async fn step<T: Send + 'static>(follower: Option<Follower<T>>) -> Step<T> {
 }
 
 impl<T> Follower<T> {
-    /// Reads a stretch, or waits for one; for a bookmark where none comes.
+    /// Reads a stretch, or waits for one; a bookmark where nothing came that is sent.
     async fn go_on(&mut self) -> Result<(), StoreError> {
+        let bookmark_at = self.sent + BOOKMARK_EVERY;
         if self.place.is_behind(self.head) {
-            return self.read_on().await;
+            self.read_on().await?;
+        } else if let Ok(head) = timeout_at(bookmark_at, self.heads.beyond(&self.app.database, self.head.newest)).await
+        {
+            self.head = head?;
         }
-        match timeout(BOOKMARK_EVERY, self.heads.beyond(&self.app.database, self.head.newest)).await {
-            Ok(head) => self.head = head?,
-            Err(_nothing_new) => self.waiting.push_back((Followed::Bookmark, self.place)),
+        if self.waiting.is_empty() && Instant::now() >= bookmark_at {
+            self.waiting.push_back((Followed::Bookmark, self.place));
         }
         Ok(())
     }

@@ -443,8 +443,8 @@ impl<W: Wire> Session<'_, W> {
         if self.believed.as_ref().is_some_and(|held| held.version != self.sockets.authenticator.version()) {
             self.check_bearer().await?;
         }
-        let Released { data, ran, errors, .. } = released(response, &self.peer.request_id);
-        if !ran && !errors.is_empty() {
+        let Released { data, is_failure, errors, .. } = released(response, &self.peer.request_id);
+        if is_failure {
             self.forget(id);
             return self.say_error(id, &errors).await;
         }

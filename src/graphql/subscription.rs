@@ -22,12 +22,13 @@ use crate::{
     store::feed::{self, Missed, Place},
 };
 
-/// Everything that can be followed.
+/// The root.
 #[derive(Default)]
 pub struct Subscription;
 
 type Items<T> = BoxStream<'static, Result<T>>;
 
+/// Everything that can be followed, on the socket at /graphql/ws in the protocol graphql-transport-ws.
 #[Root]
 impl Subscription {
     /// Receipts in the order in which they were recorded, those of other servers too, each of them once. Without a

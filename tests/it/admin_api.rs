@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::admin::Admin;
 use crate::support::on_both_engines;
+use crate::support::proxy::Proxy;
 
 /// All that a page of conversions shows.
 const PAGE: &str = "query($filter: ConversionFilter) { conversions(filter: $filter, first: 2) {
@@ -288,4 +289,37 @@ async fn what_is_not_there_is_null() {
     assert_eq!(seen["viewer"], json!({ "name": "Ada", "kind": "OPERATOR", "role": "ADMIN" }));
     assert_eq!(seen["server"]["database"], "sqlite");
     assert_eq!(seen["server"]["setupComplete"], false);
+}
+
+/// Statements of one answer.
+async fn statements(admin: &Admin, proxy: &Proxy, query: &str) -> usize {
+    let before = proxy.executed();
+    admin.data(query, json!({})).await;
+    proxy.executed() - before
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_conversions_with_what_it_shows_takes_three_statements_at_most_however_long_it_is() {
+    let (admin, proxy) = Admin::start_counted().await;
+    let secret = admin.furnish().await;
+    for number in 0..60 {
+        let transaction = admin.click("offer=42&publisher=7").await;
+        let query = format!("secure={secret}&transaction_id={transaction}&order_id={number}");
+        admin.track(Door::Postback, &query).await;
+    }
+    let names = "id status convertedAt revenue { amount currency } payout { amount currency } offer { id name } \
+        publisher { id name } advertiser { id name }";
+    let page = |first: u32, fields: &str| format!("{{ conversions(first: {first}) {{ nodes {{ {fields} }} }} }}");
+    for first in [1, 50] {
+        assert_eq!(statements(&admin, &proxy, &page(first, names)).await, 1, "{first}");
+    }
+    // A token is read with the one that it followed.
+    for (more, expected) in [("offer { advertiser { name } } click { clickedAt }", 2), ("secureToken { hint }", 3)] {
+        let fields = format!("{names} {more}");
+        for first in [1, 50] {
+            assert_eq!(statements(&admin, &proxy, &page(first, &fields)).await, expected, "{first}: {more}");
+        }
+    }
+    let counted = format!("{{ conversions(first: 50) {{ nodes {{ {names} }} totalCount {{ value }} }} }}");
+    assert_eq!(statements(&admin, &proxy, &counted).await, 2);
 }

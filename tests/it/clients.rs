@@ -3,7 +3,6 @@
 //! They are Node programs in `tests/clients`. `make test` installs what they need; run alone, these tests say what is
 //! missing, because a client that was not run has accepted nothing.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,8 +16,9 @@ use tokio::time::timeout;
 use crate::support::server::TestServer;
 use crate::support::socket::signed_in;
 
-/// Four audits send a query by GET, which this server refuses for good.
-const BY_GET: [&str; 4] = ["80D8", "5A70", "D6D5", "6A70"];
+/// Four audits ask by GET. Three of them would like a query to be answered, which this server never does by GET; the
+/// fourth wants a mutation to be refused.
+const BY_GET: [&str; 4] = ["5A70", "D6D5", "6A70", "9C48"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
@@ -55,10 +55,16 @@ async fn the_audits_of_graphql_over_http_pass_but_the_four_by_get() {
     let said = said("audit.mjs", vec![server.url("/graphql"), bearer]).await;
     let audits: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(audits.len() >= 60, "{} audits", audits.len());
-    let failed: Vec<&Value> = audits.iter().filter(|audit| audit["result"] != "ok").collect();
-    let ids: BTreeSet<&str> = failed.iter().map(|audit| audit["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, BTreeSet::from(BY_GET), "{failed:#?}");
-    assert!(failed.iter().all(|audit| audit["status"] == 405), "{failed:#?}");
+    let is_by_get = |audit: &&Value| BY_GET.iter().any(|id| audit["id"] == *id);
+    let (by_get, others): (Vec<&Value>, Vec<&Value>) = audits.iter().partition(is_by_get);
+    assert!(by_get.len() == 4 && by_get.iter().all(|audit| audit["status"] == 405), "{by_get:#?}");
+    let wished: Vec<&Value> = by_get.into_iter().filter(|audit| audit["result"] != "ok").collect();
+    assert!(
+        wished.len() == 3 && wished.iter().all(|audit| audit["result"] == "notice"),
+        "no more than MAY: {wished:#?}"
+    );
+    let failed: Vec<&Value> = others.into_iter().filter(|audit| audit["result"] != "ok").collect();
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

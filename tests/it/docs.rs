@@ -107,6 +107,8 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/decisions/0007", include_str!("../../docs/decisions/0007-document-guard.md")),
     ("docs/decisions/0012", include_str!("../../docs/decisions/0012-events-replays-and-foreign-ids.md")),
     ("docs/decisions/0014", include_str!("../../docs/decisions/0014-bearers-of-people-and-programs.md")),
+    ("docs/decisions/0015", include_str!("../../docs/decisions/0015-the-feed.md")),
+    ("docs/admin-api.md", include_str!("../../docs/admin-api.md")),
     ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
 ];
 

@@ -45,6 +45,7 @@ mod replay;
 mod rotation;
 mod routes;
 mod schema;
+mod schemathesis;
 mod secrets;
 mod send_test;
 mod settle;

@@ -19,12 +19,15 @@ use roundtrip::graphql::StatusOf;
 use roundtrip::graphql::endpoint::{Authenticator, Call, Endpoint, Reply, Spent};
 use roundtrip::graphql::schema;
 use roundtrip::http::answer::status_of;
-use roundtrip::store::Engine;
+use roundtrip::store::{ConnectOptionsOf, Database, Engine};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::bench::fresh_options;
 use super::chance::ManualClock;
 use super::desk;
+use super::proxy::Proxy;
 
 /// Who asks, as whom they are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +118,25 @@ impl Admin {
     /// With nothing in the database.
     pub(crate) async fn start(engine: Engine) -> Self {
         let (app, clock, folder) = desk::app(engine, Arc::new(EmptyZone)).await;
+        Self { _folder: folder, ..Self::over(app, clock) }
+    }
+
+    /// On PostgreSQL, through a proxy that counts statements.
+    pub(crate) async fn start_counted() -> (Self, Proxy) {
+        let (options, _) = fresh_options(Engine::Postgres);
+        let (proxy, url) = Proxy::before(options.url.expose_secret());
+        let database = Database::connect(&ConnectOptionsOf { url: url.into(), ..options }).await.unwrap();
+        database.migrate().await.unwrap();
+        let (app, clock) = desk::app_on(database, Arc::new(EmptyZone)).await;
+        (Self::over(app, clock), proxy)
+    }
+
+    fn over(app: App, clock: Arc<ManualClock>) -> Self {
         let app = Arc::new(app);
         let schema = schema::build(Arc::clone(&app), StatusOf(status_of), app.clock.now());
         let believed = Arc::new(Mutex::new((OperatorId::from_uuid(uuid::Uuid::from_u128(7)), None)));
         let endpoint = Endpoint::new(schema, Arc::new(Door2(Arc::clone(&believed))));
-        Self { app, clock, endpoint, believed, _folder: folder }
+        Self { app, clock, endpoint, believed, _folder: None }
     }
 
     /// From now on every person is this one, in this session.

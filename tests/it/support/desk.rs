@@ -10,7 +10,7 @@ use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, Trackin
 use roundtrip::domain::keyring::Keyring;
 use roundtrip::domain::transaction_id::Minter;
 use roundtrip::intake::{Intake, IntakeParts};
-use roundtrip::store::Engine;
+use roundtrip::store::{Database, Engine};
 use tempfile::TempDir;
 
 use super::bench::{fresh, options};
@@ -19,6 +19,12 @@ use super::chance::{ManualClock, SeededEntropy};
 /// Keep the folder as long as the app is used. The longest overlap of a rotation is 7 days here.
 pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<ManualClock>, Option<TempDir>) {
     let (database, folder) = fresh(engine).await;
+    let (app, clock) = app_on(database, dns).await;
+    (app, clock, folder)
+}
+
+/// As [`app`], on a database with its schema.
+pub(crate) async fn app_on(database: Database, dns: Arc<dyn DnsLookup>) -> (App, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());
     let entropy = Arc::new(SeededEntropy::new("desk"));
     let parts = IntakeParts {
@@ -58,7 +64,7 @@ pub(crate) async fn app(engine: Engine, dns: Arc<dyn DnsLookup>) -> (App, Arc<Ma
         },
     };
     refresh(&app).await.unwrap();
-    (app, clock, folder)
+    (app, clock)
 }
 
 fn intake(parts: IntakeParts) -> Intake {

@@ -1,6 +1,6 @@
 //! A proxy in front of PostgreSQL, in this process: what can happen to a wire, switched while bytes flow.
 //!
-//! It knows nothing of the protocol but the word `COMMIT`. What it holds back in a frost goes on in the thaw, also when
+//! It knows nothing of the protocol but the word `COMMIT` and the message that executes a statement. What it holds back in a frost goes on in the thaw, also when
 //! its sender is gone: a server that was stopped finds the same bytes in its sockets when it goes on. Not a network:
 //! nothing is reordered, and no byte is changed.
 
@@ -16,6 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+/// `Execute` of the unnamed portal: its kind, its length, no name.
+const EXECUTE: &[u8] = b"E\0\0\0\x09\0";
 const SOCKET: &str = ".s.PGSQL.5432";
 
 /// What lasts until it is switched.
@@ -56,6 +58,7 @@ struct Wire {
     half_closed: watch::Sender<usize>,
     cut: Mutex<Option<Cut>>,
     connected: AtomicUsize,
+    executed: AtomicUsize,
     folder: TempDir,
 }
 
@@ -79,6 +82,7 @@ impl Proxy {
             half_closed: watch::Sender::new(0),
             cut: Mutex::default(),
             connected: AtomicUsize::new(0),
+            executed: AtomicUsize::new(0),
             // Not TMPDIR: the path of a socket has at most 107 bytes.
             folder: tempfile::Builder::new().prefix("rt-px-").tempdir_in("/tmp").unwrap(),
         });
@@ -117,6 +121,11 @@ impl Proxy {
     pub(crate) fn connected(&self) -> usize {
         self.wire.connected.load(Ordering::SeqCst)
     }
+
+    /// Statements that were executed so far.
+    pub(crate) fn executed(&self) -> usize {
+        self.wire.executed.load(Ordering::SeqCst)
+    }
 }
 
 impl Wire {
@@ -146,6 +155,10 @@ impl Wire {
         if way == Way::Answered && heard < usize::MAX {
             hears.store(heard.saturating_sub(bytes.len()), Ordering::SeqCst);
             return (heard.min(bytes.len()), heard <= bytes.len());
+        }
+        if way == Way::Asked {
+            let executed = bytes.windows(EXECUTE.len()).filter(|window| *window == EXECUTE).count();
+            self.executed.fetch_add(executed, Ordering::SeqCst);
         }
         // The word is preceded by the kind of the message and its length.
         let commit = bytes.windows(6).position(|word| word == b"COMMIT").map(|at| at.saturating_sub(5));

@@ -26,6 +26,7 @@ pub mod schema;
 pub mod socket;
 pub mod subscription;
 pub mod types;
+pub mod watch_job;
 
 pub use context::StatusOf;
 pub use types::server::ServerFacts;

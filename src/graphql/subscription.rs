@@ -11,14 +11,18 @@ use super::{
     connection::failed,
     error,
     follow::{self, Followed, Heads},
+    id::Id,
     scalars::DateTime,
     types::{
         conversion::{ConversionChange, ConversionFilter},
+        job::Job,
         receipt::{Receipt, ReceiptFilter},
     },
+    watch_job::watch_job,
 };
 use crate::{
     app::App,
+    domain::ids::JobId,
     store::feed::{self, Missed, Place},
 };
 
@@ -65,6 +69,15 @@ impl Subscription {
         });
         let stream = follow(ctx, feed::Followed::Changes, after, read).await?;
         Ok(stream.map(|next| next.map(ConversionStreamItem::from).map_err(failed)).boxed())
+    }
+
+    /// A job as it is, and again whenever it is another, until it has ended.
+    async fn job(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: Id<JobId>) -> Result<Items<Job>> {
+        if Job::find(ctx, id.0).await?.is_none() {
+            return Err(error::bad_user_input("id: there is no such job"));
+        }
+        let states = watch_job(Arc::clone(ctx.data::<Arc<App>>()?), id.0);
+        Ok(states.map(|state| state.map(Job::from).map_err(failed)).boxed())
     }
 }
 

@@ -90,14 +90,6 @@ enum Position {
 pub fn is_downloadable(job: &Job, now: Timestamp) -> bool {
     let in_time = job.finished_at.is_some_and(|end| now < end.plus_seconds(DOWNLOAD_SECONDS));
     job.kind.is_export() && job.state == JobState::Succeeded && in_time
-    is_export(job.kind) && job.state == JobState::Succeeded && in_time
-}
-
-fn is_export(kind: JobKind) -> bool {
-    match kind {
-        JobKind::ConversionsExport | JobKind::ReceiptsExport => true,
-        JobKind::ReceiptsReplay => false,
-    }
 }
 
 /// Opens the download of a finished export.

@@ -89,10 +89,9 @@ fn log(pass: &Pass) {
     }
     tracing::info!(
         { field::ITEMS } =
-            [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs, pass.foreign_clicks]
+            [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs, pass.foreign_clicks, pass.feed]
                 .iter()
                 .sum::<u64>(),
-        [pass.receipts, pass.parked_rejections, pass.idempotency_keys, pass.jobs, pass.feed].iter().sum::<u64>(),
         "retention: {} partitions made, {} dropped",
         made.len(),
         pass.dropped.len()

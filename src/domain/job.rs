@@ -53,20 +53,23 @@ impl JobKind {
     /// The least role that may start one, and stop it.
     pub const fn least_role(self) -> Role {
         match self {
-            Self::ConversionsExport | Self::ReceiptsExport | Self::ConversionsReject | Self::ConversionsReinstate => {
-                Role::Manager
-            }
+            Self::ConversionsExport
+            | Self::ReceiptsExport
+            | Self::ConversionsReject
+            | Self::ConversionsReinstate
+            | Self::ReceiptsReplay => Role::Manager,
             Self::PersonExport | Self::PersonErase => Role::Admin,
-            Self::ConversionsExport | Self::ReceiptsExport | Self::ReceiptsReplay => Role::Manager,
         }
     }
 
     /// Does what it is asked for name a person? Then that is emptied when nobody needs it any more.
     pub const fn is_personal(self) -> bool {
         match self {
-            Self::ConversionsExport | Self::ReceiptsExport | Self::ConversionsReject | Self::ConversionsReinstate => {
-                false
-            }
+            Self::ConversionsExport
+            | Self::ReceiptsExport
+            | Self::ConversionsReject
+            | Self::ConversionsReinstate
+            | Self::ReceiptsReplay => false,
             Self::PersonExport | Self::PersonErase => true,
         }
     }
@@ -75,8 +78,7 @@ impl JobKind {
     pub const fn is_export(self) -> bool {
         match self {
             Self::ConversionsExport | Self::ReceiptsExport | Self::PersonExport => true,
-            Self::ConversionsReject | Self::ConversionsReinstate | Self::PersonErase => false,
-            Self::ConversionsExport | Self::ReceiptsExport | Self::ReceiptsReplay => false,
+            Self::ConversionsReject | Self::ConversionsReinstate | Self::PersonErase | Self::ReceiptsReplay => false,
         }
     }
 }

@@ -190,8 +190,7 @@ impl Endpoint {
         let run = async {
             let (request, kind, _) = read?;
             if kind == OperationType::Subscription {
-                let text =
-                    "Subscriptions are not answered here: use the socket of graphql-transport-ws at /graphql/ws";
+                let text = "Subscriptions are not answered here: use the socket of graphql-transport-ws at /graphql/ws";
                 return Err(Refusal::new(Code::GraphqlValidationFailed, text).into());
             }
             let response = self.run(request.data(principal).data(allowance), kind, call.request_id).await?;

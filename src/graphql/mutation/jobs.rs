@@ -4,12 +4,10 @@ use async_graphql::{Context, Object, Result};
 
 use crate::{
     app::jobs::{
-        cancel, erase_person::erase_person, export_conversions::export_conversions, export_person::export_person,
-        export_receipts::export_receipts,
-    },
-    domain::ids::JobId,
         cancel,
+        erase_person::erase_person,
         export_conversions::export_conversions,
+        export_person::export_person,
         export_receipts::export_receipts,
         replay_receipts::{ReplayRequest, replay_receipts},
     },
@@ -77,17 +75,6 @@ impl JobMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(secret, desc = "Who.")] by: PersonLookup,
-    /// Sends refused requests again from their receipts, after the cause was mended: the oldest first, at their own time
-    /// and under their own keys, so that none ever counts twice. Each leaves a new receipt that names the first one. As a
-    /// dry run nothing is recorded; the errors of the job say what would still be refused, and why.
-    #[graphql(directive = auth::apply(Role::Manager))]
-    async fn receipts_replay(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Of these requests, 500 at most; else send a filter.")] ids: Option<Vec<Id<ReceiptId>>>,
-        #[graphql(desc = "Of the refused requests that it matches and that came until now; else send ids.")]
-        filter: Option<ReceiptFilter>,
-        #[graphql(desc = "Only find out what they would come to.", default = true)] dry_run: bool,
         #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
         idempotency_key: Option<String>,
     ) -> Result<Option<JobPayload>> {
@@ -113,6 +100,26 @@ impl JobMutation {
             Err(fault) => return Ok(Some(JobPayload::refused(vec![fault]))),
         };
         JobPayload::of(erase_person(ctx.app()?, ctx.principal()?, &by.into(), once).await, Into::into)
+    }
+
+    /// Sends refused requests again from their receipts, after the cause was mended: the oldest first, at their own time
+    /// and under their own keys, so that none ever counts twice. Each leaves a new receipt that names the first one. As a
+    /// dry run nothing is recorded; the errors of the job say what would still be refused, and why.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn receipts_replay(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of these requests, 500 at most; else send a filter.")] ids: Option<Vec<Id<ReceiptId>>>,
+        #[graphql(desc = "Of the refused requests that it matches and that came until now; else send ids.")]
+        filter: Option<ReceiptFilter>,
+        #[graphql(desc = "Only find out what they would come to.", default = true)] dry_run: bool,
+        #[graphql(desc = "Any text of yours, up to 64 characters: the same call under it again does nothing again.")]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<JobPayload>> {
+        let once = match once(ctx, idempotency_key.as_deref())? {
+            Ok(once) => once,
+            Err(fault) => return Ok(Some(JobPayload::refused(vec![fault]))),
+        };
         let filter = filter.map(|filter| filter.read(ctx)).transpose()?;
         let request = ReplayRequest { ids: ids.map(id::all), filter, dry_run };
         JobPayload::of(replay_receipts(ctx.app()?, ctx.principal()?, request, once).await, Into::into)

@@ -170,9 +170,11 @@ impl Endpoint {
         parameters: &[u8],
         principal: Principal,
     ) -> Result<BoxStream<'static, Response>, Refusal> {
-        let (request, kind, _) = read(parameters).map_err(|refused| refused.refusal)?;
+        let read = read(parameters);
+        let allowance = self.authenticator.spend(&principal, points(&read)).map_err(|out| spent(out).refusal)?;
+        let (request, kind, _) = read.map_err(|refused| refused.refusal)?;
         match kind {
-            OperationType::Subscription => Ok((self.subscribe)(request.data(principal))),
+            OperationType::Subscription => Ok((self.subscribe)(request.data(principal).data(allowance))),
             OperationType::Query | OperationType::Mutation => {
                 let text = "The socket is for subscriptions: send queries and mutations by POST to /graphql";
                 Err(Refusal::new(Code::GraphqlValidationFailed, text))
@@ -184,9 +186,7 @@ impl Endpoint {
         check_envelope(call)?;
         let principal = self.believe(call).await?;
         let read = read(call.body);
-        // What cannot be read costs something too: else a flood of it would be free.
-        let cost = read.as_ref().map_or(UNREADABLE_COST, |(_, _, cost)| u32::try_from(*cost).unwrap_or(u32::MAX));
-        let allowance = self.authenticator.spend(&principal, cost.max(1)).map_err(spent)?;
+        let allowance = self.authenticator.spend(&principal, points(&read)).map_err(spent)?;
         let run = async {
             let (request, kind, _) = read?;
             if kind == OperationType::Subscription {
@@ -314,6 +314,12 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self::of_request(refusal)
     }
+}
+
+/// What a request costs. One that cannot be read costs something too: else a flood of it would be free.
+fn points(read: &Result<(Request, OperationType, usize), Refused>) -> u32 {
+    let cost = read.as_ref().map_or(UNREADABLE_COST, |(_, _, cost)| u32::try_from(*cost).unwrap_or(u32::MAX));
+    cost.max(1)
 }
 
 fn spent(spent: Spent) -> Refused {

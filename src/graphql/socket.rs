@@ -517,8 +517,11 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::app::point_budget::Allowance;
+    use crate::domain::clock::Timestamp;
     use crate::domain::operator::Role;
     use crate::graphql::document::limited;
+    use crate::graphql::endpoint::Spent;
 
     struct Query;
 
@@ -556,6 +559,14 @@ mod tests {
             let operator = operator.map(|number| OperatorId::from_uuid(uuid::Uuid::from_u128(number as u128)));
             let principal = Principal { operator, role: Role::Viewer, ..Principal::system() };
             Box::pin(async move { operator.map(|_| principal).ok_or(AuthRefused::Invalid) })
+        }
+
+        /// 30 points for everybody and every request.
+        fn spend(&self, _: &Principal, cost: u32) -> Result<Allowance, Spent> {
+            let now = Timestamp::from_millis(0);
+            let allowance =
+                Allowance { limit: 30, remaining: 30_u32.saturating_sub(cost), resets_at: now.plus_millis(1500), cost };
+            if cost > 30 { Err(Spent { allowance, now }) } else { Ok(allowance) }
         }
 
         fn version(&self) -> i64 {
@@ -682,6 +693,23 @@ mod tests {
         client.say(r#"{"id":"3","type":"complete"}"#);
         client.say(&subscribe("8", "count(to:1)"));
         assert!(client.text().await.starts_with(r#"{"id":"8","type":"next""#));
+    }
+
+    #[tokio::test]
+    async fn a_subscription_costs_points_like_any_request() {
+        let mut client = signed_in(&sockets(PATIENT), "ada").await;
+        // 1 and 10 for each query beside it, of 30.
+        for (queries, kind, code) in [(2, "next", "count"), (3, "error", "RATE_LIMITED")] {
+            let beside = (0..queries).map(|number| format!("query q{number}{{{}}} ", "ping ".repeat(10)));
+            let query = format!("subscription S{{count(to:1)}} {}", beside.collect::<String>());
+            let payload = serde_json::json!({ "query": query, "operationName": "S" });
+            client.say(&serde_json::json!({ "id": kind, "type": "subscribe", "payload": payload }).to_string());
+            let said = client.text().await;
+            assert!(said.contains(&format!("\"type\":\"{kind}\"")) && said.contains(code), "{said}");
+            if kind == "next" {
+                assert!(client.text().await.contains("complete"));
+            }
+        }
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ pub(crate) async fn listed_origins(State(state): State<Arc<HttpState>>, request:
 }
 
 /// The origin that the request says it comes from, when it is on the list.
-fn listed_origin(listed: &[String], headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn listed_origin(listed: &[String], headers: &HeaderMap) -> Option<HeaderValue> {
     let mut all = headers.get_all(header::ORIGIN).iter();
     let origin = all.next().filter(|_| all.next().is_none())?;
     listed.iter().any(|known| known.as_bytes() == origin.as_bytes()).then(|| origin.clone())

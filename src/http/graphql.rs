@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
 use super::answer::{mark_private, with_status};
+use super::cors::listed_origin;
 use super::extract::body::{BodyProblem, read_body};
 use super::extract::origin::is_own_origin;
 use super::extract::tracking_request::{address_of, host_of};
@@ -76,11 +77,12 @@ pub(crate) async fn schema(State(state): State<Arc<HttpState>>, request: Request
     response
 }
 
-/// The socket of subscriptions. A page of another origin is refused: the bearer would keep it out all the same, but
+/// The socket of subscriptions. A page of another origin that is not on the list is refused: the bearer would keep it out all the same, but
 /// it has no business here.
 pub(crate) async fn socket(State(state): State<Arc<HttpState>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    if !is_own_origin(&parts.headers, host_of(&parts), &state.app.options.public_url) {
+    let is_own = is_own_origin(&parts.headers, host_of(&parts), &state.app.options.public_url);
+    if !is_own && listed_origin(&state.cors_origins, &parts.headers).is_none() {
         return refused(403, "forbidden_origin");
     }
     let peer = Peer { address: Some(address_of(&parts, &state)), request_id: state.request_ids.next() };

@@ -214,14 +214,16 @@ async fn a_server_that_ends_says_so_and_does_not_wait_for_its_subscribers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_is_for_pages_of_ours_and_for_the_one_protocol() {
-    let server = TestServer::start_seeded(Engine::Sqlite).await;
+async fn a_socket_is_for_pages_of_ours_and_of_the_list_and_for_the_one_protocol() {
+    let listed = "[server]\ncors_origins = [\"https://desk.example\"]";
+    let server = TestServer::start_with(Engine::Sqlite, listed).await;
     let refused = async |headers: &[(&'static str, &str)]| match Socket::open(&server, headers).await {
         Ok(_) => 101,
         Err(response) => response.status().as_u16(),
     };
     let own = server.url("");
     assert_eq!(refused(&[("origin", &own)]).await, 101);
+    assert_eq!(refused(&[("origin", "https://desk.example")]).await, 101);
     assert_eq!(refused(&[("origin", "https://evil.example")]).await, 403);
     assert_eq!(refused(&[("origin", "null")]).await, 403);
     assert_eq!(refused(&[("sec-websocket-protocol", "graphql-ws")]).await, 400);

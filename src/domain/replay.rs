@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::clock::Timestamp;
 use super::code::{Code, Verdict};
-use super::ids::ReceiptId;
+use super::ids::{ReceiptId, TokenId};
 use super::inbound::{
     AmountSlot, CurrencySlot, Inbound, Pairs, Parameter, Problem, SecureSlot, Slot, Warning, WarningCode, read,
 };
@@ -32,6 +32,8 @@ pub enum NotReplayable {
     WithoutToken,
     #[error("This request could not be read: only its sender can mend it.")]
     Unreadable,
+    #[error("What was personal in this request was erased, so it is not sent again.")]
+    Erased,
     #[error("This receipt is itself one of a request that was sent again: take the first one.")]
     IsReplay,
 }
@@ -42,10 +44,11 @@ pub enum NotReplayable {
 /// It is not one that may be sent again.
 pub fn replay(receipt: &Receipt, new: ReceiptId, at: Timestamp) -> Result<Hit, NotReplayable> {
     let token = may_be_replayed(receipt)?;
+    let sender = receipt.address.clone().ok_or(NotReplayable::Erased)?;
     let restored = Restored::read(&receipt.params);
     let mut inbound = read(receipt.door, Pairs::from_query(restored.query.as_bytes()));
     restored.mark_unreadable(&mut inbound);
-    inbound.secure = SecureSlot::Verified { token, sender: receipt.address.clone() };
+    inbound.secure = SecureSlot::Verified { token, sender: sender.clone() };
     inbound.warnings = receipt.warnings.iter().filter(|warning| warning.code.is_of_reading()).cloned().collect();
     inbound.warnings.extend(restored.masked.iter().map(|field| Warning {
         code: WarningCode::MaskedByReceipt,
@@ -56,7 +59,7 @@ pub fn replay(receipt: &Receipt, new: ReceiptId, at: Timestamp) -> Result<Hit, N
         replay: Some(Replay { of: receipt.id, at }),
         receipt: new,
         params: receipt.params.clone(),
-        address: receipt.address.clone(),
+        address: sender,
         conversion_ip: restored.conversion_ip,
         email: restored.email,
         // They stand on the receipt as they would be kept.
@@ -66,7 +69,7 @@ pub fn replay(receipt: &Receipt, new: ReceiptId, at: Timestamp) -> Result<Hit, N
     })
 }
 
-fn may_be_replayed(receipt: &Receipt) -> Result<super::ids::TokenId, NotReplayable> {
+fn may_be_replayed(receipt: &Receipt) -> Result<TokenId, NotReplayable> {
     match receipt.code.verdict() {
         Verdict::Refused | Verdict::Failed => {}
         Verdict::Recorded | Verdict::Duplicate | Verdict::NoChange | Verdict::Parked => {
@@ -247,7 +250,6 @@ fn spoil(inbound: &mut Inbound, parameter: Parameter, value: &str, code: Code) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::TokenId;
     use crate::domain::inbound::Door;
     use crate::domain::keyring::{Keyring, SeededEntropy};
     use crate::domain::receipt::canonical_params;
@@ -276,7 +278,7 @@ mod tests {
             host: "t.example".into(),
             path: "/postback".into(),
             params: canonical_params(&inbound, &keyring()),
-            address: PrivateAddress::of(&keyring(), [203, 0, 113, 9].into()),
+            address: Some(PrivateAddress::of(&keyring(), [203, 0, 113, 9].into())),
             user_agent: None,
             latency_us: 1,
             is_test: false,
@@ -412,6 +414,7 @@ mod tests {
             refuse(|receipt| receipt.decisive_check = Some(Check::RequestReads)),
             Some(NotReplayable::Unreadable)
         );
+        assert_eq!(refuse(|receipt| receipt.address = None), Some(NotReplayable::Erased));
         assert_eq!(refuse(|receipt| receipt.replay_of = Some(id(1))), Some(NotReplayable::IsReplay));
     }
 }

@@ -9,7 +9,7 @@
 #                             WHAT="kills power postgres disk", RUNS, SEED
 #   make bench                how fast it is against nginx, pgbench and sqlite3, under five minutes; LONG=1 takes longer
 #   make bench GROWN=1        the same on full tables, memory over time, overload: takes 40 GiB of disk
-#   make bench PAGES=1        pages of the admin API on full tables, and bombs
+#   make bench PAGES=1        pages of the admin API on full tables, and bombs; REPORTS=1: reports
 
 CARGO ?= cargo
 # `dev` or `release`.
@@ -28,6 +28,8 @@ SEED ?=
 GROWN ?=
 # Anything: pages of the admin API.
 PAGES ?=
+# Anything: `make bench` of reports on large tables.
+REPORTS ?=
 
 .PHONY: help run dashboard screenshots clients test torture bench lint fmt schema openapi audit ci
 
@@ -87,7 +89,7 @@ torture:
 
 # The figures go into benches/RESULTS.md. 2 000 connections need more open files than many shells allow.
 bench:
-	ulimit -n $$(ulimit -Hn) && $(CARGO) bench --locked --bench bench -- --write $(if $(GROWN),--grown,$(if $(PAGES),--pages,$(if $(LONG),--long)))
+	ulimit -n $$(ulimit -Hn) && $(CARGO) bench --locked --bench bench -- --write $(if $(REPORTS),--reports,$(if $(GROWN),--grown,$(if $(PAGES),--pages,$(if $(LONG),--long))))
 
 lint:
 	$(CARGO) fmt --all --check

@@ -75,6 +75,19 @@ impl Fill {
         }
     }
 
+    /// Conversions and nothing else, for reports.
+    pub(crate) async fn conversions_alone(self, connection: &mut PgConnection) -> Outcome<()> {
+        let mut transaction = connection.begin().await?;
+        let indexes = drop_indexes(&mut transaction, "conversion").await?;
+        for day in self.days() {
+            on_postgres(&mut transaction, &conversions(&Words(Engine::Postgres), day)).await?;
+        }
+        for index in indexes {
+            on_postgres(&mut transaction, &index).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
     async fn postgres(self, connection: &mut PgConnection, say: &impl Fn(&str)) -> Outcome<()> {
         let (words, days) = (Words(Engine::Postgres), self.days());
         on_postgres(connection, "SET maintenance_work_mem = '512MB'").await?;
@@ -233,7 +246,7 @@ async fn drop_indexes(connection: &mut PgConnection, table: &str) -> Outcome<Vec
     Ok(again)
 }
 
-async fn on_postgres(connection: &mut PgConnection, sql: &str) -> Outcome<()> {
+pub(crate) async fn on_postgres(connection: &mut PgConnection, sql: &str) -> Outcome<()> {
     let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(connection).await;
     done.map(|_| ()).map_err(|error| format!("{error}\n{sql}").into())
 }

@@ -42,6 +42,11 @@ pub(crate) struct Size(u64);
 impl Size {
     pub(crate) const FULL: Self = Self(10_000_000);
 
+    /// Of PostgreSQL.
+    pub(crate) const fn conversions(self) -> u64 {
+        self.0
+    }
+
     pub(crate) const fn fill(self, engine: Engine) -> Fill {
         match engine {
             Engine::Sqlite => Fill { conversions: self.0 / SQLITE_PART },
@@ -471,7 +476,7 @@ fn slope_a_minute(looks: &[(u64, u64)]) -> i128 {
 }
 
 /// Both engines keep their files under the folder for temporary ones, or under /tmp.
-fn enough_disk(needed: u64) -> Outcome<()> {
+pub(crate) fn enough_disk(needed: u64) -> Outcome<()> {
     let said = said(Command::new("df").args(["--output=avail", "-B1", "/tmp"]))?;
     let free: u64 = said.lines().last().unwrap_or_default().trim().parse()?;
     println!("  needs about {} MiB of disk, {} MiB are free", needed >> 20, free >> 20);

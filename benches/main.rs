@@ -4,13 +4,13 @@
 //! everything once, a ratio is made inside a round, and the middle of the rounds counts. After each run on Roundtrip the
 //! tables are counted against the answers that the load generator read: one row too few or too many ends the bench,
 //! because a rate of lost conversions is worth nothing. Goals, and what they are held against: [`report`].
-//! Not measured here: P10 (reports on large tables).
 //!
 //! `--long` takes longer runs; `--write` puts the figures into `benches/RESULTS.md`; `--try` is one round on small
 //! tables, for whoever changes something and wants to see whether it helps: its figures are kept nowhere.
 //! `--grown` is a form of its own (P11, memory, overload: [`grown`]), with a size if it shall not be the full one:
 //! `--grown 2` for two million conversions, `--grown 60k --try` for a quick look. So is `--pages` (P9 and the bombs:
 //! [`pages`]), with the same sizes.
+//! `--reports` is another one (P10: [`reports`]), with a size like that.
 
 mod fill;
 mod grown;
@@ -21,6 +21,7 @@ mod pages;
 mod postgres;
 mod process;
 mod report;
+mod reports;
 mod requests;
 mod subject;
 mod tools;
@@ -149,8 +150,12 @@ fn bench(options: &[String]) -> Outcome<()> {
         let (before, after) = options.split_at(at);
         return with_size(&options[at], before, &after[1..], load_before);
     }
+    if let Some(at) = options.iter().position(|option| option == "--reports") {
+        let (before, after) = options.split_at(at);
+        return on_large_tables(before, &after[1..], load_before);
+    }
     if let Some(unknown) = options.iter().find(|option| !["--long", "--write", "--try"].contains(&option.as_str())) {
-        return Err(format!("{unknown}: the bench takes --long, --write, --try, --grown and --pages").into());
+        return Err(format!("{unknown}: the bench takes --long, --write, --try, --grown, --pages and --reports").into());
     }
     let has = |name: &str| options.iter().any(|option| option == name);
     let scale = match (has("--try"), has("--long")) {
@@ -177,12 +182,34 @@ fn bench(options: &[String]) -> Outcome<()> {
     Ok(())
 }
 
+/// What follows a form of its own: its size, if it shall not be the full one.
+fn sized(after: &[String]) -> Outcome<(grown::Size, &[String])> {
+    match after {
+        [size, rest @ ..] if !size.starts_with("--") => Ok((size.parse()?, rest)),
+        rest => Ok((grown::Size::FULL, rest)),
+    }
+}
+
+/// P10; what follows `--reports` may be its size.
+fn on_large_tables(before: &[String], after: &[String], load_before: &str) -> Outcome<()> {
+    let (size, after) = sized(after)?;
+    let options: Vec<&str> = before.iter().chain(after).map(String::as_str).collect();
+    if let Some(unknown) = options.iter().find(|option| **option != "--write") {
+        return Err(format!("{unknown}: with --reports the bench takes --write").into());
+    }
+    let mut figures = Figures::default();
+    reports::run(size, &mut figures)?;
+    let page = figures.page(Part::Reports, &reports::name(size), load_before)?;
+    println!("\n{page}");
+    if options.contains(&"--write") {
+        report::keep(Path::new("benches/RESULTS.md"), Part::Reports, &page)?;
+    }
+    Ok(())
+}
+
 /// A form of its own; what follows its name may be its size.
 fn with_size(form: &str, before: &[String], after: &[String], load_before: &str) -> Outcome<()> {
-    let (size, after) = match after {
-        [size, rest @ ..] if !size.starts_with("--") => (size.parse()?, rest),
-        rest => (grown::Size::FULL, rest),
-    };
+    let (size, after) = sized(after)?;
     let options: Vec<&str> = before.iter().chain(after).map(String::as_str).collect();
     if let Some(unknown) = options.iter().find(|option| !["--write", "--try"].contains(option)) {
         return Err(format!("{unknown}: with {form} the bench takes --write and --try").into());

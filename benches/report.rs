@@ -22,6 +22,7 @@ pub(crate) enum Part {
     Measured,
     Grown,
     Pages,
+    Reports,
 }
 
 /// What was measured, by name, a number for each round.
@@ -153,7 +154,7 @@ impl Figures {
     pub(crate) fn page(&self, part: Part, form: &str, load_before: &str) -> Outcome<String> {
         let compared = match part {
             Part::Measured => self.ratio_rows()?,
-            Part::Grown | Part::Pages => Vec::new(),
+            Part::Grown | Part::Pages | Part::Reports => Vec::new(),
         };
         let mut page = format!("{}\n", machine(form, load_before)?);
         page.push_str("| # | What | Found | Goal | |\n|---|---|---|---|---|\n");
@@ -231,6 +232,7 @@ pub(crate) fn keep(file: &Path, part: Part, page: &str) -> Outcome<()> {
         Part::Measured => "measured",
         Part::Grown => "grown",
         Part::Pages => "pages",
+        Part::Reports => "reports",
     };
     let (begin, end) = (format!("<!-- {name}: begin -->"), format!("<!-- {name}: end -->"));
     let text = fs::read_to_string(file)?;

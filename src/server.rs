@@ -20,6 +20,7 @@ use tokio::time::{Instant, interval, timeout};
 use crate::app::access_token::{AccessTokens, SigningKeys};
 use crate::app::dns::{Dns, DnsFailure};
 use crate::app::jobs::{self, JobSignals};
+use crate::app::keep_figures::Keeper;
 use crate::app::key_uses;
 use crate::app::lockout::Lockout;
 use crate::app::passwords::Passwords;
@@ -95,7 +96,6 @@ pub struct Server {
     spool: (Spool, SpoolTask),
     limits: Limits,
     drain: Duration,
-    receipt_days: u32,
 }
 
 impl Server {
@@ -114,7 +114,7 @@ impl Server {
         let (spool, spool_task) = Spool::open(&spool_options(config), Arc::clone(&clock)).await?;
         let (app, writers) = assemble(config, clock, entropy, Some(spool.clone())).await?;
         // The partitions of today must be there before the first click.
-        pass(&app.database, app.clock.now(), config.retention.receipt_days).await?;
+        pass(&app.database, app.clock.now(), app.receipt_days()).await?;
         let state = Arc::new(http_state(config, Arc::new(app))?);
         Ok(Self {
             state,
@@ -125,7 +125,6 @@ impl Server {
             spool: (spool, spool_task),
             limits: limits(config),
             drain: config.server.drain_timeout,
-            receipt_days: config.retention.receipt_days,
         })
     }
 
@@ -157,10 +156,11 @@ impl Server {
         background.spawn(until(stopped.clone(), key_uses::keep(self.state.app.clone())));
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
         background.spawn(until(stopped.clone(), look_after_intake(self.state.app.clone())));
-        background.spawn(until(stopped.clone(), retention(self.state.app.clone(), self.receipt_days)));
+        background.spawn(until(stopped.clone(), retention(self.state.app.clone())));
         // From the first word of the end on: a job's step goes through queues that are closed later.
         let (ending, ended) = watch::channel(false);
         background.spawn(jobs::run::run(self.state.app.clone(), jobs::step_of, ended));
+        background.spawn(until(stopped.clone(), keep_figures(self.state.app.clone())));
         background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
 
         let mut failed = None;
@@ -408,6 +408,7 @@ fn app_options(config: &Config) -> AppOptions {
         redisplay_tokens: config.tokens.redisplay,
         token_overlap_seconds: whole_seconds(config.tokens.overlap),
         token_overlap_seconds_max: whole_seconds(config.tokens.overlap_max),
+        receipt_days: config.retention.receipt_days,
     }
 }
 
@@ -479,8 +480,12 @@ async fn upkeep(state: Arc<HttpState>) {
     }
 }
 
-async fn retention(app: Arc<App>, receipt_days: u32) {
-    keep(app.database.clone(), app.clock.as_ref(), receipt_days).await;
+async fn retention(app: Arc<App>) {
+    keep(&app).await;
+}
+
+async fn keep_figures(app: Arc<App>) {
+    Keeper::new(app).keep().await;
 }
 
 /// Lets mutations end and the writers settle what waits; returns how many writers did not end in time.

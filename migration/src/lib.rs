@@ -10,6 +10,7 @@ pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 mod m0001_round_trip;
 mod m0002_late_clicks;
 mod m0003_keys_side_by_side;
+mod m0004_reports;
 mod m0005_events;
 mod m0006_jobs;
 mod m0007_identity;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_round_trip::Migration),
             Box::new(m0002_late_clicks::Migration),
             Box::new(m0003_keys_side_by_side::Migration),
+            Box::new(m0004_reports::Migration),
             Box::new(m0005_events::Migration),
             Box::new(m0006_jobs::Migration),
             Box::new(m0007_identity::Migration),

@@ -27,7 +27,7 @@ pub async fn set_token_end(
 ) -> Outcome<TokenView> {
     let Some(old) = tokens::find(&app.database, id).await? else { return Ok(Err(not_found())) };
     let now = app.clock.now();
-    let seconds_max = app.options.token_overlap_seconds_max;
+    let seconds_max = app.token_overlap_seconds_max();
     if end > now.plus_seconds(i64::from(seconds_max)) {
         return Ok(Err(refused(EndRefused::OverlapTooLong, seconds_max)));
     }

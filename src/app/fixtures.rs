@@ -106,6 +106,7 @@ pub(crate) async fn test_app() -> (App, Folder) {
             redisplay_tokens: true,
             token_overlap_seconds: 24 * 3600,
             token_overlap_seconds_max: 30 * 24 * 3600,
+            receipt_days: 30,
         },
     };
     refresh(&app).await.unwrap();

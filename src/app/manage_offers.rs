@@ -453,7 +453,7 @@ fn known_macros() -> String {
 }
 
 /// An absolute URL of the web, in the spelling that fits a `Location` header; empty clears it.
-fn read_fallback_url(form: &mut Form, text: Option<Option<&str>>) -> Option<Option<String>> {
+pub(super) fn read_fallback_url(form: &mut Form, text: Option<Option<&str>>) -> Option<Option<String>> {
     const FIELD: &[&str] = &["fallbackUrl"];
     let Some(text) = text?.map(str::trim).filter(|text| !text.is_empty()) else { return Some(None) };
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

@@ -39,12 +39,14 @@ pub mod import_clicks;
 pub mod invite_operator;
 pub mod issued_token;
 pub mod jobs;
+pub mod keep_figures;
 pub mod key_uses;
 pub mod limits;
 pub mod lockout;
 pub mod manage_api_keys;
 pub mod manage_offers;
 pub mod manage_partners;
+pub mod manage_settings;
 pub mod offer_events;
 pub mod operators;
 pub mod passwords;
@@ -99,6 +101,8 @@ pub struct AppOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// Keep the sealed text of tokens, so that a Postback URL can be copied on a later day.
     pub redisplay_tokens: bool,
+    /// Unless the workspace has set it, as the next two: ask the [`App`] for what holds.
     pub token_overlap_seconds: u32,
     pub token_overlap_seconds_max: u32,
+    pub receipt_days: u32,
 }

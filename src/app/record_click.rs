@@ -112,7 +112,7 @@ fn resolve(app: &App, inbound: &Inbound, arrival: &Arrival, minted: bool) -> Res
 }
 
 fn refused(refusal: Refusal, offer: Option<&Offer>, snapshot: &Snapshot) -> Refused {
-    let own = offer.and_then(|offer| offer.fallback_url.as_ref()).or(snapshot.fallback_url.as_ref());
+    let own = offer.and_then(|offer| offer.fallback_url.as_ref()).or(snapshot.settings.fallback_url.as_ref());
     let fallback = own.filter(|url| !url.is_empty()).cloned();
     Refused { refusal, offer: offer.map(|offer| offer.id), fallback }
 }

@@ -1,6 +1,6 @@
 //! What the server does by itself every hour: partitions a week ahead, and the end of what is kept for a time.
 //!
-//! Receipts live for the days of the configuration and at most one more, because days are dropped whole; parked
+//! Receipts live for the days of the settings and at most one more, because days are dropped whole; parked
 //! rejections until they expire; imported clicks for 395 days; the keys of calls a day; jobs with their errors 30 days
 //! after their end, and what they were asked for, which may name people, a day; the feed, from which those who follow
 //! live resume, for an hour or two. Conversions, their history and their keys are never purged: never twice would not be
@@ -8,14 +8,14 @@
 
 use std::time::Duration;
 
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Timestamp;
 use crate::domain::foreign_click::FOREIGN_CLICK_DAYS;
 use crate::store::partitions::{self, Partitions};
 use crate::store::{Database, purge};
 use crate::telemetry::field;
 
-use super::AppError;
 use super::exports::DOWNLOAD_SECONDS;
+use super::{App, AppError};
 
 /// How many days ahead partitions exist.
 const DAYS_AHEAD: u32 = 7;
@@ -44,9 +44,9 @@ pub struct Pass {
 
 /// Passes for ever, one an hour, the first at once. The server runs it, and drops it when it ends: every step is a
 /// transaction that ends by itself.
-pub async fn keep(database: Database, clock: &dyn Clock, receipt_days: u32) {
+pub async fn keep(app: &App) {
     loop {
-        match pass(&database, clock.now(), receipt_days).await {
+        match pass(&app.database, app.clock.now(), app.receipt_days()).await {
             Ok(pass) => log(&pass),
             Err(error) => tracing::error!({ field::ERROR } = %error, "retention did not finish; again in an hour"),
         }

@@ -111,11 +111,11 @@ enum Rotated {
 
 fn read(app: &App, request: &RotationRequest) -> Result<(Rotation, Option<String>), UserError> {
     let label = read_label(request.label.as_deref())?;
-    let wanted = request.overlap_seconds.map_or(Ok(app.options.token_overlap_seconds), u32::try_from);
+    let wanted = request.overlap_seconds.map_or(Ok(app.token_overlap_seconds()), u32::try_from);
     let overlap_seconds = wanted.map_err(|_| {
         UserError::new(UserErrorCode::TooSmall, &["input", "overlapSeconds"], "An overlap has no negative length.")
     })?;
-    let most = app.options.token_overlap_seconds_max;
+    let most = app.token_overlap_seconds_max();
     if overlap_seconds > most {
         return Err(overlap_too_long(&["input", "overlapSeconds"], most));
     }

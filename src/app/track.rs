@@ -14,9 +14,10 @@ use crate::domain::code::Code;
 use crate::domain::ids::{ReceiptId, TokenId};
 use crate::domain::inbound::{Door, Inbound, SecureSlot};
 use crate::domain::privacy::{PrivateAddress, PrivateEmail};
-use crate::domain::receipt::{Arrival, Receipt, canonical_params, private_extras};
+use crate::domain::receipt::{Arrival, Receipt, canonical_params, params_without_emails, private_extras};
 use crate::domain::screening::{Check, Hit, Known, Refusal, admit_read, live_token};
 use crate::domain::secure_token::TokenDigest;
+use crate::domain::settings::EmailStorage;
 use crate::intake::Unsettled;
 use crate::store::tokens;
 use crate::telemetry::{count_accepted, count_answer, count_durable, count_thinned, field};
@@ -58,14 +59,18 @@ pub async fn track(app: &App, inbound: Box<Inbound>, arrival: Arrival) -> Tracke
 /// The request as intake takes it, its personal values in their private forms.
 pub(super) fn hit(app: &App, inbound: Inbound, arrival: Arrival) -> Hit {
     let keyring = &app.keyring;
+    let emails = app.snapshot.load().settings.email_storage;
+    let drops = emails == EmailStorage::Dropped;
+    let email = inbound.user_email.as_deref().filter(|_| !drops);
     Hit {
         replay: None,
         receipt: ReceiptId::mint(app.clock.as_ref(), app.entropy.as_ref()),
         params: canonical_params(&inbound, keyring),
+        kept_params: drops.then(|| params_without_emails(&inbound, keyring)),
         address: PrivateAddress::of(keyring, arrival.address),
         conversion_ip: inbound.conversion_ip.map(|address| PrivateAddress::of(keyring, address)),
-        email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(keyring, email)),
-        extras: private_extras(&inbound, keyring),
+        email: email.and_then(|email| PrivateEmail::of(keyring, email)),
+        extras: private_extras(&inbound, keyring, emails),
         inbound,
         arrival,
     }

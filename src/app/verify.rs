@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::store::Database;
-use crate::store::verify::{self as proof, Findings};
+use crate::store::verify::{self as proof, DaysCompared, Findings};
 
 use super::AppError;
 
@@ -18,6 +18,7 @@ pub struct Report {
     pub keys: u64,
     /// 15-minute buckets of time that hold anything, and those near them.
     pub buckets: u64,
+    pub days: DaysCompared,
     pub findings: Findings,
 }
 
@@ -30,7 +31,13 @@ impl Report {
 /// For the command line: what was compared, then a line for each drift that was kept.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "compared: {} conversions, {} keys, {} buckets", self.conversions, self.keys, self.buckets)?;
+        let DaysCompared { days, by_sub_id, unfinished } = self.days;
+        write!(f, "compared: {} conversions, {} keys, {} buckets, ", self.conversions, self.keys, self.buckets)?;
+        if unfinished {
+            writeln!(f, "no days: those of a new time zone are not all counted yet")?;
+        } else {
+            writeln!(f, "{days} days, {by_sub_id} of them by sub id too")?;
+        }
         for drift in &self.findings.drifts {
             writeln!(f, "drift: {drift}")?;
         }
@@ -46,7 +53,8 @@ pub async fn verify(database: &Database) -> Result<Report, AppError> {
     let mut findings = Findings::default();
     let conversions = proof::histories(database, &mut findings).await?;
     let buckets = proof::figures(database, &mut findings).await?;
+    let days = proof::days(database, &mut findings).await?;
     let keys = proof::keys(database, &mut findings).await?;
     proof::key_owners(database, &mut findings).await?;
-    Ok(Report { conversions, keys, buckets, findings })
+    Ok(Report { conversions, keys, buckets, days, findings })
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::problems::Problems;
+use crate::domain::settings::{RECEIPT_DAYS_MAX, RECEIPT_DAYS_MIN};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct RetentionConfig {
@@ -11,6 +12,6 @@ pub struct RetentionConfig {
 
 impl RetentionConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
-        problems.bounds("retention.receipt_days", self.receipt_days, 1, 3650);
+        problems.bounds("retention.receipt_days", self.receipt_days, RECEIPT_DAYS_MIN.into(), RECEIPT_DAYS_MAX.into());
     }
 }

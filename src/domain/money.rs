@@ -221,7 +221,8 @@ fn rounds_up(floor: i64, dropped: &[u8]) -> bool {
     }
 }
 
-fn divide_half_even(numerator: i128, positive_divisor: i128) -> i128 {
+/// Half-even.
+pub(super) fn divide_half_even(numerator: i128, positive_divisor: i128) -> i128 {
     let quotient = numerator.div_euclid(positive_divisor);
     let twice_rest = numerator.rem_euclid(positive_divisor) * 2;
     let up = twice_rest > positive_divisor || (twice_rest == positive_divisor && quotient % 2 != 0);

@@ -8,6 +8,7 @@ use std::{error, net::IpAddr};
 
 use thiserror::Error;
 
+use super::calendar::Zone;
 use super::clock::Timestamp;
 use super::ids::{ApiKeyId, OperatorId, SessionId};
 
@@ -136,8 +137,7 @@ pub fn parse_email(text: &str) -> Option<String> {
 
 /// The IANA name of a time zone in its own spelling, such as `Europe/Berlin`. `None` when there is no such zone.
 pub fn parse_time_zone(text: &str) -> Option<String> {
-    let zone = jiff::tz::TimeZone::get(text.trim()).ok()?;
-    zone.iana_name().map(str::to_owned)
+    Zone::parse(text.trim()).map(|zone| zone.name().to_owned())
 }
 
 /// May `password` be the one of the operator with `email`?

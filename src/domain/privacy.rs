@@ -119,6 +119,16 @@ pub fn private_text<'a>(keyring: &Keyring, text: &'a str) -> PrivateText<'a> {
     PrivateText { shown, hash: None }
 }
 
+/// As [`private_text`], with nothing left of any e-mail, neither masked nor hashed.
+pub fn private_text_without_emails<'a>(keyring: &Keyring, text: &'a str) -> PrivateText<'a> {
+    let PrivateText { shown, hash } = private_text(keyring, text);
+    if !shown.contains('@') {
+        return PrivateText { shown, hash };
+    }
+    let dropped = map_words(&shown, |word| word.contains('@').then(|| "***".to_owned()));
+    PrivateText { shown: Cow::Owned(dropped), hash: None }
+}
+
 /// An `@`, or three points or two colons as an address has them.
 fn may_hold_people(text: &str) -> bool {
     let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
@@ -126,15 +136,21 @@ fn may_hold_people(text: &str) -> bool {
 }
 
 fn mask_words(text: &str) -> String {
+    map_words(text, |word| {
+        let address = word.parse::<IpAddr>().ok().map(|address| mask_address(address).to_string());
+        address.or_else(|| word.contains('@').then(|| mask_email(word).unwrap_or_else(|| "***".into())))
+    })
+}
+
+/// Puts something else in the place of some words.
+fn map_words(text: &str, map: impl Fn(&str) -> Option<String>) -> String {
     let ends_word = |c: char| c.is_whitespace() || ",;<>()[]\"'=&|/".contains(c);
-    let mask = |piece: &str| {
+    let mapped = |piece: &str| {
         let word = piece.trim_end_matches(ends_word);
         let rest = &piece[word.len()..];
-        let address = word.parse::<IpAddr>().ok().map(|address| mask_address(address).to_string());
-        let masked = address.or_else(|| word.contains('@').then(|| mask_email(word).unwrap_or_else(|| "***".into())));
-        masked.map_or_else(|| piece.to_owned(), |masked| masked + rest)
+        map(word).map_or_else(|| piece.to_owned(), |mapped| mapped + rest)
     };
-    text.split_inclusive(ends_word).map(mask).collect()
+    text.split_inclusive(ends_word).map(mapped).collect()
 }
 
 /// `j***@example.com`: the first character of the local part at most, and none where it has only one.

@@ -15,8 +15,9 @@ use super::code::Code;
 use super::ids::{ConversionId, OfferId, PublisherId, ReceiptId, TokenId};
 use super::inbound::{AmountSlot, CurrencySlot, Door, Inbound, PARAMETERS, Parameter, Slot, Warning, presentable};
 use super::keyring::Keyring;
-use super::privacy::{PersonalHash, PrivateAddress, PrivateEmail, private_text};
+use super::privacy::{PersonalHash, PrivateAddress, PrivateEmail, private_text, private_text_without_emails};
 use super::screening::{Check, Hit, Known, Refusal};
+use super::settings::EmailStorage;
 use super::status::Status;
 use super::transaction_id::TransactionId;
 
@@ -99,7 +100,7 @@ impl Receipt {
             method,
             host,
             path,
-            params: hit.params.clone(),
+            params: hit.receipt_params().to_owned(),
             address: Some(hit.address.clone()),
             user_agent,
             latency_us,
@@ -128,7 +129,17 @@ pub(super) const UNREADABLE: &str = "_unreadable";
 /// read stands as far as it may be said back. Never the token, nor what only shapes the answer (`dry_run`,
 /// `format`), nor the proof of a test link.
 pub fn canonical_params(inbound: &Inbound, keyring: &Keyring) -> String {
-    let mut writer = ParamsWriter { form: url::form_urlencoded::Serializer::new(String::new()), keyring };
+    written_params(inbound, keyring, EmailStorage::Hashed)
+}
+
+/// As [`canonical_params`], with nothing left of any e-mail: for receipts, where the workspace drops them.
+pub fn params_without_emails(inbound: &Inbound, keyring: &Keyring) -> String {
+    written_params(inbound, keyring, EmailStorage::Dropped)
+}
+
+fn written_params(inbound: &Inbound, keyring: &Keyring, emails: EmailStorage) -> String {
+    let form = url::form_urlencoded::Serializer::new(String::new());
+    let mut writer = ParamsWriter { form, keyring, emails };
     for spec in PARAMETERS {
         writer.write_parameter(spec.parameter, inbound);
     }
@@ -141,14 +152,18 @@ pub fn canonical_params(inbound: &Inbound, keyring: &Keyring) -> String {
 }
 
 /// The additional parameters as they are kept with a conversion.
-pub fn private_extras(inbound: &Inbound, keyring: &Keyring) -> Vec<(String, String)> {
-    let private = |(name, value): &(String, String)| (name.clone(), private_text(keyring, value).shown.into_owned());
-    inbound.extras.iter().map(private).collect()
+pub fn private_extras(inbound: &Inbound, keyring: &Keyring, emails: EmailStorage) -> Vec<(String, String)> {
+    let private = |value: &str| match emails {
+        EmailStorage::Hashed => private_text(keyring, value).shown.into_owned(),
+        EmailStorage::Dropped => private_text_without_emails(keyring, value).shown.into_owned(),
+    };
+    inbound.extras.iter().map(|(name, value)| (name.clone(), private(value))).collect()
 }
 
 struct ParamsWriter<'a> {
     form: url::form_urlencoded::Serializer<'a, String>,
     keyring: &'a Keyring,
+    emails: EmailStorage,
 }
 
 impl ParamsWriter<'_> {
@@ -240,7 +255,10 @@ impl ParamsWriter<'_> {
 
     fn text(&mut self, name: &str, text: Option<&str>) {
         let Some(text) = text else { return };
-        let private = private_text(self.keyring, text);
+        let private = match self.emails {
+            EmailStorage::Hashed => private_text(self.keyring, text),
+            EmailStorage::Dropped => private_text_without_emails(self.keyring, text),
+        };
         let shown: &Cow<'_, str> = &private.shown;
         self.form.append_pair(name, shown);
         if let Some(hash) = private.hash {
@@ -256,7 +274,8 @@ impl ParamsWriter<'_> {
     }
 
     fn email(&mut self, name: &str, email: Option<&str>) {
-        let Some(private) = email.and_then(|email| PrivateEmail::of(self.keyring, email)) else { return };
+        let kept = email.filter(|_| self.emails == EmailStorage::Hashed);
+        let Some(private) = kept.and_then(|email| PrivateEmail::of(self.keyring, email)) else { return };
         self.form.append_pair(name, &private.masked);
         self.hash(name, &private.hash);
     }
@@ -301,6 +320,19 @@ mod tests {
              &conversion_ip=203.0.113.9&user_email=JOHN@shop.example"
             )
         );
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_email_where_they_are_dropped() {
+        let keyring = Keyring::generate(&SeededEntropy::new(1)).unwrap();
+        let query =
+            "user_email=john@shop.example&mail=jane@shop.example&adv_sub_id=Jim+<jim@shop.example>,x&ip=192.0.2.9";
+        let inbound = read(Door::Postback, Pairs::from_query(query.as_bytes()));
+        let text = params_without_emails(&inbound, &keyring);
+        assert_eq!(text.split("&ip_hash=").next().unwrap(), "adv_sub_id=Jim+%3C***%3E%2Cx&ip=192.0.2.0%2F24");
+        assert!(text.ends_with("&mail=***"), "{text}");
+        let extras = private_extras(&inbound, &keyring, EmailStorage::Dropped);
+        assert_eq!(extras.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["***", "192.0.2.0/24"]);
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub fn replay(receipt: &Receipt, new: ReceiptId, at: Timestamp) -> Result<Hit, N
         replay: Some(Replay { of: receipt.id, at }),
         receipt: new,
         params: receipt.params.clone(),
+        // They stand on it as they may be kept.
+        kept_params: None,
         address: sender,
         conversion_ip: restored.conversion_ip,
         email: restored.email,

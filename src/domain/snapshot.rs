@@ -15,6 +15,7 @@ use super::offer::Offer;
 use super::operator::Role;
 use super::publisher::{PartnerState, Publisher};
 use super::secure_token::{SecureToken, TokenDigest};
+use super::settings::Settings;
 use super::tracking_domain::TrackingDomain;
 
 /// The newest snapshot that this server knows; readers never wait.
@@ -38,8 +39,7 @@ pub struct Snapshot {
     pub revoked_sessions: HashSet<SessionId>,
     /// Clicks of another system were imported: only then is an id that is not ours looked up.
     pub has_foreign_clicks: bool,
-    /// The workspace's own fallback for refused clicks.
-    pub fallback_url: Option<String>,
+    pub settings: Settings,
 }
 
 /// What an access token is compared with on every request.

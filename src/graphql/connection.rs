@@ -73,9 +73,9 @@ pub fn page_cost(first: Option<i32>, last: Option<i32>, entry: usize) -> usize {
     usize::try_from(length).unwrap_or(0).saturating_mul(entry).saturating_add(5)
 }
 
-/// Our fault.
+/// Our fault, or more than the database does in the time that one read may take.
 pub fn failed(fault: StoreError) -> async_graphql::Error {
-    error::internal(fault)
+    if fault.ran_too_long() { error::timed_out() } else { error::internal(fault) }
 }
 
 /// The entries of a page, each made into its GraphQL type, with the page's place.

@@ -99,6 +99,12 @@ pub fn internal(fault: impl Into<Box<dyn error::Error + Send + Sync>>) -> Error 
     Error { source: Some(Arc::new(Inside(inside))), ..coded(Code::Internal, INTERNAL_MESSAGE.to_owned()) }
 }
 
+/// A resolver's answer when the database did not come to an end in the time that one read may take.
+#[must_use]
+pub fn timed_out() -> Error {
+    coded(Code::Timeout, "This takes too long to be looked up: ask for a shorter range or for less".to_owned())
+}
+
 fn coded(code: Code, message: String) -> Error {
     Error { message, source: None, extensions: None }.with("code", code.as_str())
 }

@@ -16,13 +16,16 @@ use futures_util::future::BoxFuture;
 
 use super::{connection::failed, context::Find as _};
 use crate::{
+    app::App,
     domain::{
         api_key::ApiKey,
         click::Click,
         clock::Timestamp,
         conversion::Author,
-        ids::{ApiKeyId, ConversionId, OperatorId, ReceiptId, TokenId},
+        ids::{AdvertiserId, ApiKeyId, ConversionId, OfferId, OperatorId, PublisherId, ReceiptId, TokenId},
         receipt::Receipt,
+        report::Tally,
+        settings::Settings,
         transaction_id::TransactionId,
     },
     store::{
@@ -30,12 +33,13 @@ use crate::{
         conversions::{self, ConversionListed},
         operators::{self, OperatorView},
         receipts,
+        reports::{self, ROWS_MAX, ReportRefused, Subjects},
         tokens::{self, TokenView},
     },
 };
 
 type Found<K, V> = Result<HashMap<K, V>, StoreError>;
-type Read<K, V> = for<'a> fn(&'a Database, Vec<K>) -> BoxFuture<'a, Found<K, V>>;
+type Read<K, V> = Box<dyn for<'a> Fn(&'a Database, Vec<K>) -> BoxFuture<'a, Found<K, V>> + Send + Sync>;
 
 /// Reads values by key, those that are asked for together in one go.
 pub struct Loader<K, V> {
@@ -46,8 +50,8 @@ pub struct Loader<K, V> {
 }
 
 impl<K: Copy + Eq + Hash + Send, V: Clone + Send> Loader<K, V> {
-    fn new(read: Read<K, V>) -> Self {
-        Self { read, waiting: Mutex::default(), known: tokio::sync::Mutex::default() }
+    fn new(read: impl for<'a> Fn(&'a Database, Vec<K>) -> BoxFuture<'a, Found<K, V>> + Send + Sync + 'static) -> Self {
+        Self { read: Box::new(read), waiting: Mutex::default(), known: tokio::sync::Mutex::default() }
     }
 
     /// The value of `key`; `None` when it is not there.
@@ -86,11 +90,30 @@ pub struct Loaders {
     pub api_keys: Loader<ApiKeyId, Arc<ApiKey>>,
     /// Who gave a conversion the status that it has.
     pub status_authors: Loader<ConversionId, Author>,
+    /// The figures of each over a range.
+    pub stats: Loader<StatKey, Result<Tally, ReportRefused>>,
 }
 
-impl Default for Loaders {
-    fn default() -> Self {
+/// Of whom figures are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StatSubject {
+    Offer(OfferId),
+    Advertiser(AdvertiserId),
+    Publisher(PublisherId),
+}
+
+/// Of whom, from when, until when.
+type StatKey = (StatSubject, Timestamp, Option<Timestamp>);
+
+impl Loaders {
+    /// The loaders of a request that is answered now, by these settings.
+    pub fn new(app: &App) -> Self {
+        let (settings, now) = (app.snapshot.load().settings.clone(), app.clock.now());
         Self {
+            stats: Loader::new(move |database, keys| {
+                let settings = settings.clone();
+                Box::pin(async move { read_stats(database, keys, &settings, now).await })
+            }),
             tokens: Loader::new(|database, ids| {
                 Box::pin(async move {
                     let found = tokens::find_many(database, &ids).await?;
@@ -142,6 +165,65 @@ impl Default for Loaders {
     }
 }
 
+/// One statement for each range and kind of subject.
+async fn read_stats(
+    database: &Database,
+    keys: Vec<StatKey>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Found<StatKey, Result<Tally, ReportRefused>> {
+    let mut found = HashMap::new();
+    let ranges: HashSet<(Timestamp, Option<Timestamp>)> =
+        keys.iter().map(|(_, since, until)| (*since, *until)).collect();
+    for (since, until) in ranges {
+        let of_range = || keys.iter().filter(|key| (key.1, key.2) == (since, until)).map(|key| key.0);
+        for subjects in subjects(of_range().collect()) {
+            let tallies = reports::tallies(database, &subjects, (since, until), settings, now).await?;
+            for subject in of_range() {
+                if let Some(tally) = tally_of(subject, &subjects, &tallies) {
+                    found.insert((subject, since, until), tally);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// By kind, as many as one report has rows.
+fn subjects(all: Vec<StatSubject>) -> Vec<Subjects> {
+    let (mut offers, mut advertisers, mut publishers) = (Vec::new(), Vec::new(), Vec::new());
+    for subject in all {
+        match subject {
+            StatSubject::Offer(id) => offers.push(id),
+            StatSubject::Advertiser(id) => advertisers.push(id),
+            StatSubject::Publisher(id) => publishers.push(id),
+        }
+    }
+    let most = usize::try_from(ROWS_MAX).unwrap_or(usize::MAX);
+    let offers = offers.chunks(most).map(|ids| Subjects::Offers(ids.to_vec()));
+    let advertisers = advertisers.chunks(most).map(|ids| Subjects::Advertisers(ids.to_vec()));
+    let publishers = publishers.chunks(most).map(|ids| Subjects::Publishers(ids.to_vec()));
+    offers.chain(advertisers).chain(publishers).collect()
+}
+
+/// What a report over `subjects` says of one of them; none where it is not among them, or has no figures.
+fn tally_of(
+    subject: StatSubject,
+    subjects: &Subjects,
+    tallies: &Result<HashMap<i32, Tally>, ReportRefused>,
+) -> Option<Result<Tally, ReportRefused>> {
+    let number = match (subject, subjects) {
+        (StatSubject::Offer(id), Subjects::Offers(_)) => id.number(),
+        (StatSubject::Advertiser(id), Subjects::Advertisers(_)) => id.number(),
+        (StatSubject::Publisher(id), Subjects::Publishers(_)) => id.number(),
+        (StatSubject::Offer(_) | StatSubject::Advertiser(_) | StatSubject::Publisher(_), _) => return None,
+    };
+    match tallies {
+        Ok(tallies) => tallies.get(&number).cloned().map(Ok),
+        Err(refused) => Some(Err(refused.clone())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,5 +249,29 @@ mod tests {
         }
         assert_eq!(loader.load_from(&database, 3).await.unwrap(), None);
         assert_eq!(READS.load(Ordering::SeqCst), 1);
+    }
+
+    /// Beside the report it is asked in which table it is to be looked for.
+    #[tokio::test]
+    async fn figures_of_a_page_of_offers_are_one_report_for_each_range() {
+        let (mut database, _folder) = database().await;
+        let statements = database.count_reads();
+        let settings = Settings::default();
+        let now = Timestamp::from_millis(1_795_344_000_000);
+        let loader: Loader<StatKey, Result<Tally, ReportRefused>> = Loader::new(move |database, keys| {
+            let settings = settings.clone();
+            Box::pin(async move { read_stats(database, keys, &settings, now).await })
+        });
+        let today = now.bucket(24 * 3600);
+        let ask = |number, since| {
+            let offer = StatSubject::Offer(OfferId::new(number).unwrap());
+            loader.load_from(&database, (offer, since, None))
+        };
+        let of_today = join_all((1..=200).map(|number| ask(number, today))).await;
+        assert!(of_today.into_iter().all(|found| found.unwrap().is_none()));
+        assert_eq!(statements.load(Ordering::SeqCst), 2);
+        let yesterday = today.plus_seconds(-24 * 3600);
+        join_all((1..=200).flat_map(|number| [ask(number, today), ask(number, yesterday)])).await;
+        assert_eq!(statements.load(Ordering::SeqCst), 4, "what is known is not asked for again");
     }
 }

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
 use crate::domain::{
+    calendar::Zone,
     clock::Timestamp,
     money::{Currency, Micros, Percent},
-    operator::parse_time_zone,
 };
 
 /// An instant in RFC 3339, printed in UTC with milliseconds only where there are any. Any offset is read.
@@ -171,21 +171,21 @@ impl ScalarType for CurrencyCode {
     }
 }
 
-/// A time zone that IANA knows, in its own spelling.
+/// A time zone of the IANA database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeZone(pub String);
+pub struct TimeZone(pub Zone);
 
-/// IANA name of a time zone, such as Europe/Berlin.
+/// IANA time zone, such as Europe/Berlin.
 #[Scalar(specified_by_url = "https://www.iana.org/time-zones")]
 impl ScalarType for TimeZone {
     fn parse(value: Value) -> InputValueResult<Self> {
-        parse_time_zone(&text(value)?)
+        Zone::parse(&text(value)?)
             .map(Self)
-            .ok_or_else(|| InputValueError::custom("not a time zone such as Europe/Berlin"))
+            .ok_or_else(|| InputValueError::custom("not an IANA time zone such as Europe/Berlin"))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.clone())
+        Value::String(self.0.name().to_owned())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Data, Response, SDLExportOptions, Schema, SchemaBuilder,
+    Data, Pos, Response, SDLExportOptions, Schema, SchemaBuilder,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute},
 };
 
@@ -84,7 +84,10 @@ impl Extension for FreshLoaders {
         next: NextExecute<'_>,
     ) -> Response {
         let mut data = Data::default();
-        data.insert(Loaders::default());
+        match ctx.data::<Arc<App>>() {
+            Ok(app) => data.insert(Loaders::new(app)),
+            Err(fault) => return Response::from_errors(vec![fault.into_server_error(Pos::default())]),
+        }
         next.run_with_data(ctx, operation_name, data).await
     }
 }

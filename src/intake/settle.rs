@@ -176,7 +176,7 @@ async fn settle_in(
     let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
     let proof = proof(&world, inserted);
     let repetition = if items.iter().any(Pending::may_repeat) { Repetition::Possible } else { how.repetition };
-    let marks = write(bench, tx, world, &clicks, Try { repetition, ..how }).await?;
+    let marks = write(bench, tx, (world, snapshot), &clicks, Try { repetition, ..how }).await?;
     Ok(Prepared { outcomes, proof, marks })
 }
 
@@ -547,7 +547,13 @@ fn proof(world: &World, inserted: Option<(TransactionId, Timestamp)>) -> Option<
 }
 
 /// All of it, in the order that the lock rules of `store::batch` ask for. Returns the tokens that were marked as used.
-async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, how: Try) -> Result<Marks, StoreError> {
+async fn write(
+    bench: &Bench,
+    tx: &mut Tx,
+    (world, snapshot): (World, &Snapshot),
+    clicks: &Clicks<'_>,
+    how: Try,
+) -> Result<Marks, StoreError> {
     let (assign, release) = world.key_writes();
     batch::assign_keys(tx, &assign).await?;
     batch::release_keys(tx, &release).await?;
@@ -558,6 +564,8 @@ async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, ho
     batch::upsert_parked(tx, &parked).await?;
     let (receipts, feed) = receipts_and_feed(tx, &world, how.repetition).await?;
     let figures: Vec<_> = world.writes.figures.iter().filter(|(_, figures)| !figures.is_zero()).collect();
+    let (by_day, days) = world.by_day(&snapshot.settings.zone);
+    let day_figures: Vec<_> = by_day.iter().filter(|(_, figures)| !figures.is_zero()).collect();
     let new = NewRows {
         clicks: &clicks.fresh,
         conversions: &world.recorded(),
@@ -568,6 +576,9 @@ async fn write(bench: &Bench, tx: &mut Tx, world: World, clicks: &Clicks<'_>, ho
         audit: &world.writes.audit,
         calls: &world.writes.calls,
         figures: &figures,
+        day_figures: &day_figures,
+        days: &days,
+        day_generation: snapshot.settings.day_generation,
         slot: how.slot,
     };
     batch::insert_new(tx, &new).await?;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::answer::Answer;
 use crate::domain::audit::{AuditEvent, differences};
+use crate::domain::calendar::Zone;
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Author, Change, Conversion, Figures, Money, Source, Transition};
@@ -22,7 +23,7 @@ use crate::domain::screening::{
 };
 use crate::domain::status::{Party, Status};
 use crate::domain::transaction_id::TransactionId;
-use crate::store::batch::{Bucket, Extra, KeptCall, KeyOwner, ParkedRejection};
+use crate::store::batch::{Bucket, DayBucket, Extra, KeptCall, KeyOwner, ParkedRejection};
 use crate::store::idempotency::Earlier;
 
 use super::item::{
@@ -339,14 +340,34 @@ impl World {
         }
     }
 
-    /// Conversions that were recorded before their click's row was there.
+    /// Conversions that were recorded before their click's row was there. No figure moves by that, but the day is
+    /// touched: what it counts by sub id does.
     pub(super) fn fill_in(&mut self) {
         for conversion in self.conversions.values_mut().filter(|conversion| conversion.click_pending) {
             if let Some(click) = self.clicks.get(&conversion.transaction_id) {
                 conversion.fill_from_click(click);
                 self.writes.updated.insert(conversion.id);
+                self.writes.figures.entry(bucket_of(conversion)).or_default();
             }
         }
+    }
+
+    /// The figures by day of this zone, and every day that was touched.
+    pub(super) fn by_day(&self, zone: &Zone) -> (BTreeMap<DayBucket, Figures>, Vec<Timestamp>) {
+        let mut by_day: BTreeMap<DayBucket, Figures> = BTreeMap::new();
+        let mut days = BTreeSet::new();
+        let mut last = None;
+        for (bucket, figures) in &self.writes.figures {
+            // Buckets come in the order of their time, so nearly all are of the day of the one before.
+            let day = match last {
+                Some((at, day)) if at == bucket.at => day,
+                Some(_) | None => zone.day_of(bucket.at),
+            };
+            last = Some((bucket.at, day));
+            days.insert(day);
+            by_day.entry(DayBucket(Bucket { at: day, ..*bucket })).or_default().add(*figures, 1);
+        }
+        (by_day, days.into_iter().collect())
     }
 
     /// What an operator asks for, once under one key: all that can be done, or nothing.
@@ -640,7 +661,7 @@ pub(super) fn receipt(
         method: hit.arrival.method.clone(),
         host: hit.arrival.host.clone(),
         path: hit.arrival.path.clone(),
-        params: hit.params.clone(),
+        params: hit.receipt_params().to_owned(),
         address: Some(hit.address.clone()),
         user_agent: hit.arrival.user_agent.clone(),
         latency_us,

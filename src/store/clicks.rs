@@ -4,11 +4,11 @@
 //! millisecond too, which the sealed id tells.
 
 use entity::click as row;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
-use crate::domain::transaction_id::TransactionId;
+use crate::domain::transaction_id::{TransactionId, lowest_of};
 
 use super::columns::Cell;
 use super::connect::Database;
@@ -50,6 +50,38 @@ pub async fn awaited_since(database: &Database, since: Timestamp, items_max: u64
     let statement = Statement::from_sql_and_values(backend, SQL, [since.as_millis().into(), items_max.into()]);
     let rows = row::Entity::find().from_raw_sql(statement).all(database.read()).await?;
     rows.into_iter().map(click).collect()
+}
+
+/// The first bytes (key number and kind) that the ids of clicks have: ids of one first byte lie in the order of time.
+pub(super) async fn headers(database: &Database) -> Result<Vec<u8>, StoreError> {
+    let mut headers = Vec::new();
+    let mut from = Some(0_u8);
+    while let Some(low) = from {
+        let first = first_from(database, vec![low]).await?.and_then(|(id, _)| id.first().copied());
+        headers.extend(first);
+        from = first.and_then(|header| header.checked_add(1));
+    }
+    Ok(headers)
+}
+
+/// The first click whose id is not below `low`: its id, and when it was.
+pub(super) async fn first_from(database: &Database, low: Vec<u8>) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
+    let select = row::Entity::find().select_only().columns([row::Column::TransactionId, row::Column::ClickedAt]);
+    let first = select.filter(row::Column::TransactionId.gte(low)).order_by_asc(row::Column::TransactionId);
+    Ok(first.limit(1).into_tuple().one(database.read()).await?)
+}
+
+/// Where the clicks of a time are looked for: their only index is by id. A condition with parameters from `$first` on,
+/// and what they are bound to.
+pub(super) fn ranges(headers: &[u8], (from, to): (Timestamp, Timestamp), first: usize) -> (String, Vec<Vec<u8>>) {
+    let (mut ranges, mut bounds) = (Vec::new(), Vec::new());
+    for header in headers {
+        let at = first + bounds.len();
+        ranges.push(format!("(transaction_id >= ${at} AND transaction_id < ${})", at + 1));
+        bounds.extend([from, to].map(|instant| lowest_of(*header, instant).to_vec()));
+    }
+    let ranges = if ranges.is_empty() { "1 = 0".to_owned() } else { ranges.join(" OR ") };
+    (ranges, bounds)
 }
 
 /// # Errors

@@ -17,14 +17,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use migration::MigratorTrait;
 use sea_orm::{AccessMode, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction};
+use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Row, Sqlite, SqliteConnection, Transaction};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::dialect::Wire;
 use super::error::StoreError;
@@ -39,10 +40,14 @@ const SQLITE_CACHE: &str = "-32768";
 const SQLITE_CHECKPOINT: &str = "8000";
 /// Rows that SQLite's thread reads ahead of the writer's: else the two would wake each other for every few.
 const SQLITE_ROWS: usize = 1024;
+/// Steps of SQLite's machine after which a read looks at the time: a fraction of a millisecond.
+const SQLITE_STEPS: i32 = 20_000;
 /// A writer looks rows up by their keys and by nothing else, so a plan that was made while a table was empty, and read
 /// all of it, must never be kept.
 const WRITER_PLANS: [(&str, &str); 3] =
     [("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+/// Milliseconds that a read in the background may take: ten minutes.
+const LONG_READ_MS: &str = "600000";
 /// After this time a pooled connection is asked whether it is still there.
 const REST: Duration = Duration::from_millis(100);
 /// The key of the advisory lock that migrations and partitions hold: "roundtrp" in ASCII.
@@ -107,6 +112,10 @@ enum Held {
     Postgres(PgConnection),
 }
 
+/// The connection of a read that may take long.
+#[derive(Debug)]
+pub(super) struct LongRead(Held);
+
 /// A transaction on the tables of tracking events. One that is dropped takes its connection with it, and with that
 /// everything that it wrote.
 #[derive(Debug)]
@@ -169,6 +178,20 @@ impl Database {
         &self.read
     }
 
+    /// A connection for one read that may take long, apart from those of the admin API: it holds none of them up.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub(super) async fn open_long_read(&self) -> Result<LongRead, StoreError> {
+        Ok(LongRead(match &self.read_pool {
+            Pool::Sqlite(pool) => Held::Sqlite((*pool.connect_options()).clone().connect().await?),
+            Pool::Postgres(pool) => {
+                let options = (*pool.connect_options()).clone().options([("statement_timeout", LONG_READ_MS)]);
+                Held::Postgres(options.connect().await?)
+            }
+        }))
+    }
+
     /// A connection for a writer. It belongs to the runtime that opens it.
     ///
     /// # Errors
@@ -198,7 +221,9 @@ impl Database {
                 Ok((tx, version))
             }
             Held::Postgres(mut connection) => {
-                let row = connection.fetch_optional(sqlx::raw_sql(BEGIN)).await?;
+                let mut rows = connection.fetch_all(sqlx::raw_sql(BEGIN)).await?;
+                // The last statement's, behind the lock's.
+                let row = rows.pop().filter(|_| !rows.is_empty());
                 let row = row.ok_or_else(|| StoreError::unreadable("config_version", "no row"))?;
                 Ok((Tx(Open::Postgres(connection)), row.try_get(0)?))
             }
@@ -360,6 +385,17 @@ impl Database {
         Ok(migration::Migrator::get_pending_migrations(&self.write).await?.len())
     }
 
+    /// Counts the statements that are read with from now on, but for those that begin and end a transaction.
+    #[cfg(test)]
+    pub(crate) fn count_reads(&mut self) -> Arc<std::sync::atomic::AtomicUsize> {
+        let counted = Arc::<std::sync::atomic::AtomicUsize>::default();
+        let count = Arc::clone(&counted);
+        self.read.set_metric_callback(move |_| {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        });
+        counted
+    }
+
     /// Answers when the database does.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read.execute_unprepared("SELECT 1").await?;
@@ -389,8 +425,32 @@ async fn take_turn(turn: &Arc<Mutex<()>>, patience: Duration) -> Result<OwnedMut
     turn.map_err(|_| StoreError::Unavailable("another write did not end in time".into()))
 }
 
-/// Opens a transaction and reads the version of the control data in it, in one round trip.
-const BEGIN: &str = "BEGIN; SELECT version FROM config_version WHERE id = 1";
+impl LongRead {
+    pub(super) fn wire(&mut self) -> Wire<'_> {
+        match &mut self.0 {
+            Held::Sqlite(connection) => Wire::Sqlite(connection),
+            Held::Postgres(connection) => Wire::Postgres(connection),
+        }
+    }
+}
+
+/// Opens a transaction and reads the version of the control data in it, in one round trip. The lock, "rtrpdays" in
+/// ASCII, is shared by all batches: see [`lock_writers_out`].
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(8247342644668234099); \
+    SELECT version FROM config_version WHERE id = 1";
+const LOCK_WRITERS_OUT: &str = "SELECT pg_advisory_xact_lock(8247342644668234099)";
+
+/// Waits until no batch of tracking events is under way anywhere, and lets none begin before this transaction has
+/// ended: every batch is then either wholly before it, or has read what it wrote. SQLite's writers take turns anyway.
+///
+/// # Errors
+/// A batch did not end in the time that a lock is waited for.
+pub(crate) async fn lock_writers_out(transaction: &DatabaseTransaction) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DatabaseBackend::Postgres {
+        transaction.execute_unprepared(LOCK_WRITERS_OUT).await?;
+    }
+    Ok(())
+}
 
 impl Tx {
     pub(super) fn wire(&mut self) -> Wire<'_> {
@@ -457,10 +517,13 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
         .after_release(|connection, _| Box::pin(is_outside(connection)))
         .connect_with(base.clone().create_if_missing(true))
         .await?;
+    let limit = options.statement_timeout;
     let read = SqlitePoolOptions::new()
         .max_connections(options.read_connections)
         .test_before_acquire(false)
         .acquire_timeout(options.acquire_timeout)
+        .after_connect(move |connection, _| Box::pin(end_after(connection, limit)))
+        .before_acquire(move |connection, _| Box::pin(async move { end_after(connection, limit).await.map(|()| true) }))
         .after_release(|connection, _| Box::pin(is_outside(connection)))
         .connect_lazy_with(base.clone().read_only(true));
     Ok(Database {
@@ -480,6 +543,13 @@ async fn open_sqlite(url: &str, options: &ConnectOptionsOf) -> Result<Database, 
         write_pool: Pool::Sqlite(write),
         read_pool: Pool::Sqlite(read),
     })
+}
+
+/// Ends what is read with this connection when it takes longer than one statement may: PostgreSQL does it by itself.
+async fn end_after(connection: &mut SqliteConnection, limit: Duration) -> Result<(), sqlx::Error> {
+    let end = Instant::now() + limit;
+    connection.lock_handle().await?.set_progress_handler(SQLITE_STEPS, move || Instant::now() < end);
+    Ok(())
 }
 
 /// May this connection be used again? SQLite ends a transaction by itself when the disk is full or fails. sqlx (0.9.0)
@@ -566,4 +636,26 @@ async fn assert_postgres(pool: &PgPool) -> Result<(), StoreError> {
         return Err(StoreError::Unfit(format!("PostgreSQL must run with synchronous_commit=on, not {commit}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixtures::database_with;
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_ended_and_the_connection_goes_on() {
+        let (database, _folder) = database_with(Duration::from_millis(200)).await;
+        let count = |rows: u64| {
+            let sql = format!(
+                "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT {rows}) SELECT MAX(i) FROM n"
+            );
+            let read = database.read();
+            async move { read.execute_unprepared(&sql).await.map_err(StoreError::from) }
+        };
+        for _ in 0..3 {
+            assert!(count(100_000_000_000).await.unwrap_err().ran_too_long());
+            count(10).await.unwrap();
+        }
+    }
 }

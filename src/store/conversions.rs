@@ -26,6 +26,7 @@ use super::connect::Database;
 use super::error::StoreError;
 use super::filter::{AddressMatch, StringMatch, TimeRange, one_of};
 use super::page::{self, BoundedCount, Direction, Key, KeyKind, Order, Page, PageRequest, Sort};
+use super::search::holds;
 
 /// How wide `converted_at` may be where it alone bounds what is read: 31 days.
 pub const RANGE_MILLIS_MAX: i64 = 31 * 24 * 3600 * 1000;
@@ -303,6 +304,33 @@ pub async fn find_by_transactions(
     Ok(found)
 }
 
+/// Why conversions of the last 31 days are Rejected: distinct reasons, the most frequent first. `search` is a part of
+/// the reason, without regard to ASCII case.
+pub async fn rejection_reasons(
+    database: &Database,
+    search: Option<&str>,
+    limit: u64,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let count = || row::Column::Id.count();
+    let select = row::Entity::find()
+        .select_only()
+        .column(row::Column::RejectionReason)
+        .filter(row::Column::ConvertedAt.gte(now.plus_millis(-RANGE_MILLIS_MAX).as_millis()))
+        .filter(row::Column::Status.eq(Status::Rejected.as_str()))
+        .filter(row::Column::RejectionReason.is_not_null());
+    let select = match search {
+        Some(text) => select.filter(holds(row::Column::RejectionReason.into_expr(), text)),
+        None => select,
+    };
+    let select = select
+        .group_by(row::Column::RejectionReason)
+        .order_by_desc(count())
+        .order_by_asc(row::Column::RejectionReason)
+        .limit(limit);
+    Ok(select.into_tuple().all(database.read()).await?)
+}
+
 /// The additional parameters of each of these conversions, by name.
 pub async fn extras(
     database: &Database,
@@ -356,7 +384,7 @@ impl ConversionFilter {
         in_range || exact(&self.transaction_id) || exact(&self.external_transaction_id) || self.search.is_some()
     }
 
-    fn needs_range(&self) -> Option<&'static str> {
+    pub(super) fn needs_range(&self) -> Option<&'static str> {
         let external = self.external_transaction_id.as_ref().filter(|external| !external.is_exact());
         let asked = [
             ("status", self.statuses.is_some()),
@@ -375,7 +403,7 @@ impl ConversionFilter {
         asked.into_iter().find(|(_, asked)| *asked).map(|(name, _)| name)
     }
 
-    fn condition(&self) -> Condition {
+    pub(super) fn condition(&self) -> Condition {
         use row::Column;
         let text = |column: Column, text: &Option<StringMatch>| text.as_ref().map(|text| text.condition(column));
         Condition::all()

@@ -6,14 +6,16 @@
 //! [`QueryResult`], so that one entity reads both. Cells borrow from the nouns: they are copied once, into the wire's
 //! own buffer.
 
-use sea_orm::QueryResult;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use sea_orm::{DbBackend, QueryResult};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::connect::Tx;
+use super::connect::{LongRead, Tx};
 use super::error::StoreError;
 
 /// The connection of a transaction, by engine.
@@ -114,6 +116,35 @@ pub(crate) struct Span {
     pub(crate) column: &'static str,
     pub(crate) first: i64,
     pub(crate) last: i64,
+}
+
+/// Which of the buckets that begin at `starts`, in this order, holds `at`: 1 for the first, 0 before it.
+pub(super) fn bucket_number(backend: DbBackend, at: &str, starts: &[i64]) -> String {
+    if backend != DbBackend::Postgres {
+        return halved(at, starts, 0);
+    }
+    let list = starts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("width_bucket({at}, ARRAY[{list}]::int8[])")
+}
+
+/// A tree of comparisons: as many for each row as the number of buckets has binary digits.
+fn halved(at: &str, starts: &[i64], before: usize) -> String {
+    if starts.is_empty() {
+        return before.to_string();
+    }
+    let middle = starts.len() / 2;
+    let (low, high) = (&starts[..middle], &starts[middle + 1..]);
+    let (earlier, later) = (halved(at, low, before), halved(at, high, before + middle + 1));
+    format!("CASE WHEN {at} < {} THEN {earlier} ELSE {later} END", starts[middle])
+}
+
+/// The 32 hexadecimal digits of a UUID, in lower case; empty where there is none.
+pub(super) fn hex_of_uuid(backend: DbBackend, column: &str) -> String {
+    if backend == DbBackend::Postgres {
+        format!("COALESCE(REPLACE(CAST({column} AS TEXT), '-', ''), '')")
+    } else {
+        format!("COALESCE(LOWER(HEX({column})), '')")
+    }
 }
 
 /// Rows of one SQLite statement: few sizes, so that few statements are prepared.
@@ -217,6 +248,28 @@ impl Tx {
                     query = value.bind_cell(0, query);
                 }
                 Ok(query.fetch_all(&mut *wire).await?.into_iter().map(QueryResult::from).collect())
+            }
+        }
+    }
+}
+
+impl LongRead {
+    /// The rows of a statement with at most a few values, spelled as for [`Tx::run`], one after the other: not all of
+    /// them are ever in memory.
+    pub(super) fn stream<'a>(
+        &'a mut self,
+        sql: &str,
+        values: Vec<Column<'_>>,
+    ) -> BoxStream<'a, Result<QueryResult, StoreError>> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.wire() {
+            Wire::Postgres(wire) => {
+                let query = values.into_iter().fold(sqlx::query(sql), |query, value| bind_scalar(value, query));
+                query.fetch(wire).map(|row| Ok(QueryResult::from(row?))).boxed()
+            }
+            Wire::Sqlite(wire) => {
+                let query = values.iter().fold(sqlx::query(sql), |query, value| value.bind_cell(0, query));
+                query.fetch(wire).map(|row| Ok(QueryResult::from(row?))).boxed()
             }
         }
     }

@@ -75,6 +75,21 @@ impl StoreError {
         }
     }
 
+    /// Did the database end a statement because it took longer than it may?
+    pub fn ran_too_long(&self) -> bool {
+        let source = match self {
+            Self::Unavailable(source) | Self::Refused(source) => source,
+            Self::Taken(_)
+            | Self::Unreadable { .. }
+            | Self::Unfit(_)
+            | Self::CommitUnknown(_)
+            | Self::Late
+            | Self::Abandoned => return false,
+        };
+        let error = source.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        error.and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "57014" | "9"))
+    }
+
     /// The same error when it came instead of the answer to a commit.
     pub(super) fn at_commit(self) -> Self {
         match self {

@@ -74,7 +74,8 @@ impl TimeRange {
         Condition::all().add(low).add_option(high)
     }
 
-    pub(super) fn millis(self, now: Timestamp) -> i64 {
+    /// How long it is; up to now where it has no end.
+    pub fn millis(self, now: Timestamp) -> i64 {
         self.until.unwrap_or(now).millis_since(self.since)
     }
 }

@@ -5,14 +5,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{conversion, offer as row, offer_event, offer_publisher, publisher_rate};
-use sea_orm::sea_query::{Expr, OnConflict};
+use entity::{conversion, offer as row, offer_event, offer_publisher, publisher_rate, rollup};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
 use sea_orm::{QueryFilter as _, QuerySelect as _, QueryTrait as _, Select};
 
 use super::columns::{Cell, write_networks, write_price};
 use super::connect::Database;
 use super::error::StoreError;
+use super::filter::TimeRange;
 use super::page::{self, BoundedCount, Direction, Key, KeyKind, Order, Page, PageItem, PageRequest, Sort};
 use super::search::name_or_number;
 use crate::domain::clock::Timestamp;
@@ -35,6 +36,8 @@ pub struct OfferFilter {
     pub search: Option<String>,
     pub states: Vec<OfferState>,
     pub advertisers: Vec<AdvertiserId>,
+    /// With a click or a conversion in this time, in quarters of an hour.
+    pub has_traffic: Option<TimeRange>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,6 +285,12 @@ fn select(filter: &OfferFilter) -> Select<row::Entity> {
     if !filter.advertisers.is_empty() {
         let numbers = filter.advertisers.iter().map(|advertiser| advertiser.number());
         select = select.filter(row::Column::AdvertiserId.is_in(numbers));
+    }
+    if let Some(range) = filter.has_traffic {
+        let busy = rollup::Column::Clicks.ne(0).or(rollup::Column::Conversions.ne(0));
+        let busy = rollup::Entity::find().select_only().column(rollup::Column::OfferId).filter(busy);
+        let busy = busy.filter(range.condition(rollup::Column::BucketAt));
+        select = select.filter(row::Column::Id.in_subquery(busy.into_query()));
     }
     if let Some(text) = &filter.search {
         let name = Expr::col((row::Entity, row::Column::Name));

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use entity::{conversion_change, receipt as row};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sea_orm::sea_query::{Query, SelectStatement, UnionType};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder, QueryResult};
+use sea_orm::{QuerySelect, QueryTrait, Select, Statement};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,6 +24,7 @@ use crate::domain::transaction_id::TransactionId;
 
 use super::columns::Cell;
 use super::connect::Database;
+use super::dialect::bucket_number;
 use super::error::StoreError;
 use super::filter::{AddressMatch, StringMatch, TimeRange, one_of};
 use super::page::{self, BoundedCount, Direction, Key, KeyKind, Order, Page, PageRequest, Sort};
@@ -151,6 +153,86 @@ pub async fn count_of_conversion(
     transaction: &TransactionId,
 ) -> Result<BoundedCount, StoreError> {
     page::count(database.read(), concerning(conversion, transaction).into_query()).await
+}
+
+/// How many receipts of one time, verdict and code there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptCount {
+    /// The number of the bucket, from 0.
+    pub bucket: usize,
+    pub code: Code,
+    pub count: i64,
+    pub last: Timestamp,
+}
+
+/// Counts what a filter matches, by the buckets that begin at `starts` and by code.
+pub async fn count_by_code(
+    database: &Database,
+    filter: &ReceiptFilter,
+    starts: &[Timestamp],
+) -> Result<Vec<ReceiptCount>, StoreError> {
+    let backend = database.read().get_database_backend();
+    let starts: Vec<i64> = starts.iter().map(|start| start.as_millis()).collect();
+    let columns = [row::Column::ReceivedAt, row::Column::Code];
+    let select = row::Entity::find().select_only().columns(columns).filter(filter.condition());
+    let Statement { sql, values, .. } = backend.build(&select.into_query());
+    let bucket = bucket_number(backend, "r.received_at", &starts);
+    let sql = format!(
+        "SELECT CAST({bucket} AS BIGINT) AS bucket, r.code AS code, COUNT(*) AS counted, MAX(r.received_at) AS newest
+         FROM ({sql}) AS r GROUP BY 1, 2 ORDER BY 1, 2"
+    );
+    let values = values.map(|values| values.0).unwrap_or_default();
+    let rows = database.read().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    rows.iter().filter_map(|row| read_count(row).transpose()).collect()
+}
+
+/// None before the first bucket.
+fn read_count(row: &QueryResult) -> Result<Option<ReceiptCount>, StoreError> {
+    let number: i64 = row.try_get("", "bucket")?;
+    let Some(bucket) = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)) else { return Ok(None) };
+    Ok(Some(ReceiptCount {
+        bucket,
+        code: Cell(TABLE, "code").word(&row.try_get::<String>("", "code")?, Code::parse)?,
+        count: row.try_get("", "counted")?,
+        last: Timestamp::from_millis(row.try_get("", "newest")?),
+    }))
+}
+
+/// What came from one network with a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkUse {
+    /// As we keep it, /24 or /48.
+    pub network: String,
+    pub requests: i64,
+    pub last: Timestamp,
+}
+
+/// From where the receipts that a filter matches came, the busiest network first; those whose address was erased are
+/// left out.
+pub async fn count_by_network(
+    database: &Database,
+    filter: &ReceiptFilter,
+    limit: u64,
+) -> Result<Vec<NetworkUse>, StoreError> {
+    let requests = || row::Column::Id.count();
+    let select = row::Entity::find()
+        .select_only()
+        .column(row::Column::Address)
+        .expr_as(requests(), "requests")
+        .expr_as(row::Column::ReceivedAt.max(), "newest")
+        .filter(filter.condition())
+        .filter(row::Column::Address.is_not_null())
+        .group_by(row::Column::Address)
+        .order_by_desc(requests())
+        .order_by_asc(row::Column::Address)
+        .limit(limit);
+    let rows: Vec<(String, i64, i64)> = select.into_tuple().all(database.read()).await?;
+    let uses = rows.into_iter().map(|(network, requests, last)| NetworkUse {
+        network,
+        requests,
+        last: Timestamp::from_millis(last),
+    });
+    Ok(uses.collect())
 }
 
 fn concerning(conversion: ConversionId, transaction: &TransactionId) -> Select<row::Entity> {

@@ -19,11 +19,17 @@ pub(super) fn name_or_number(name: Expr, number: Expr, text: &str) -> Expr {
     // PostgreSQL has no text with a NUL in it.
     let text = text.replace('\0', "");
     let text = text.trim();
-    let by_name = Expr::expr(Func::lower(name)).like(LikeExpr::new(pattern(text)).escape('\\'));
+    let by_name = holds(name, text);
     match text.parse::<i32>() {
         Ok(wanted) => by_name.or(number.eq(wanted)),
         Err(_) => by_name,
     }
+}
+
+/// Rows whose text holds `text`.
+pub(super) fn holds(column: Expr, text: &str) -> Expr {
+    let text = text.replace('\0', "");
+    Expr::expr(Func::lower(column)).like(LikeExpr::new(pattern(text.trim())).escape('\\'))
 }
 
 /// Lower case, as the databases make it of ASCII letters; other letters stay as they were typed.

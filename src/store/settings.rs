@@ -1,14 +1,19 @@
 //! Settings of the workspace: one row each, absent where nobody has set it.
 
+use std::collections::HashMap;
+use std::str::FromStr;
+
 use entity::setting as row;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, IntoActiveModel as _};
 
 use super::columns::Cell;
-use super::connect::Database;
+use super::connect::{Database, lock_writers_out};
 use super::error::StoreError;
+use crate::domain::calendar::Zone;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Currency;
+use crate::domain::settings::{EmailStorage, Settings};
 
 const TABLE: &str = "setting";
 
@@ -25,6 +30,18 @@ pub enum Setting {
     SetupCompletedAt,
     /// The digest of the one-time code of the first run, until it is used.
     SetupCodeDigest,
+    /// Seconds.
+    TokenOverlap,
+    /// Seconds.
+    TokenOverlapMax,
+    ReceiptDays,
+    EmailStorage,
+    /// For forms.
+    Version,
+    /// Counts the changes of the time zone.
+    DayGeneration,
+    /// The generation of days in which everything has been counted.
+    DaysComplete,
 }
 
 impl Setting {
@@ -35,6 +52,13 @@ impl Setting {
             Self::Currency => "currency",
             Self::SetupCompletedAt => "setup_completed_at",
             Self::SetupCodeDigest => "setup_code_digest",
+            Self::TokenOverlap => "token_overlap_seconds",
+            Self::TokenOverlapMax => "token_overlap_seconds_max",
+            Self::ReceiptDays => "receipt_days",
+            Self::EmailStorage => "email_storage",
+            Self::Version => "settings_version",
+            Self::DayGeneration => "day_generation",
+            Self::DaysComplete => "days_complete",
         }
     }
 }
@@ -52,6 +76,74 @@ pub(crate) async fn find_in(connection: &impl ConnectionTrait, setting: Setting)
 pub(crate) async fn currency_in(connection: &impl ConnectionTrait) -> Result<Option<Currency>, StoreError> {
     let code = find_in(connection, Setting::Currency).await?;
     code.map(|code| Cell(TABLE, "currency").currency(&code)).transpose()
+}
+
+/// All that administrators set, with what stands where they have not.
+pub(crate) async fn load_in(connection: &impl ConnectionTrait) -> Result<Settings, StoreError> {
+    let rows = row::Entity::find().all(connection).await?;
+    let all: HashMap<String, String> = rows.into_iter().map(|row| (row.name, row.value)).collect();
+    let text = |setting: Setting| all.get(setting.as_str()).map(String::as_str);
+    let standing = Settings::default();
+    Ok(Settings {
+        zone: read(text, Setting::TimeZone, Zone::parse)?.unwrap_or(standing.zone),
+        day_generation: number(text, Setting::DayGeneration)?.unwrap_or(standing.day_generation),
+        currency: read(text, Setting::Currency, Currency::parse)?,
+        fallback_url: text(Setting::FallbackUrl).map(str::to_owned),
+        token_overlap_seconds: number(text, Setting::TokenOverlap)?,
+        token_overlap_seconds_max: number(text, Setting::TokenOverlapMax)?,
+        receipt_days: number(text, Setting::ReceiptDays)?,
+        email_storage: read(text, Setting::EmailStorage, EmailStorage::parse)?.unwrap_or(standing.email_storage),
+        version: number(text, Setting::Version)?.unwrap_or(standing.version),
+    })
+}
+
+/// Writes what differs between two states of the settings. Another zone begins another generation of days: no batch of
+/// tracking events may be under way then, so writers are waited for, and wait.
+pub(crate) async fn update(
+    transaction: &DatabaseTransaction,
+    before: &Settings,
+    after: &Settings,
+) -> Result<(), StoreError> {
+    if before.day_generation != after.day_generation {
+        lock_writers_out(transaction).await?;
+    }
+    let (old, new) = (rows(before), rows(after));
+    for ((setting, old), (_, new)) in old.into_iter().zip(new) {
+        if old != new {
+            set(transaction, setting, new.as_deref()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn rows(settings: &Settings) -> Vec<(Setting, Option<String>)> {
+    let seconds = |seconds: Option<u32>| seconds.map(|seconds| seconds.to_string());
+    vec![
+        (Setting::TimeZone, Some(settings.zone.name().to_owned())),
+        (Setting::DayGeneration, Some(settings.day_generation.to_string())),
+        (Setting::Currency, settings.currency.map(|currency| currency.to_string())),
+        (Setting::FallbackUrl, settings.fallback_url.clone()),
+        (Setting::TokenOverlap, seconds(settings.token_overlap_seconds)),
+        (Setting::TokenOverlapMax, seconds(settings.token_overlap_seconds_max)),
+        (Setting::ReceiptDays, seconds(settings.receipt_days)),
+        (Setting::EmailStorage, Some(settings.email_storage.as_str().to_owned())),
+        (Setting::Version, Some(settings.version.to_string())),
+    ]
+}
+
+fn read<'a, T>(
+    text: impl Fn(Setting) -> Option<&'a str>,
+    setting: Setting,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    Cell(TABLE, setting.as_str()).optional_word(text(setting), parse)
+}
+
+fn number<'a, T: FromStr>(
+    text: impl Fn(Setting) -> Option<&'a str>,
+    setting: Setting,
+) -> Result<Option<T>, StoreError> {
+    read(text, setting, |text| text.parse().ok())
 }
 
 /// Sets it, or takes it back with `None`.

@@ -8,8 +8,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter a
 
 use super::connect::Database;
 use super::error::StoreError;
-use super::settings::{self, Setting};
-use super::{advertisers, api_keys, domains, foreign_clicks, offers, operators, publishers, sessions, tokens};
+use super::{advertisers, api_keys, domains, foreign_clicks, offers, operators, publishers, sessions, settings, tokens};
 use crate::domain::ids::OperatorId;
 use crate::domain::secure_token::TokenDigest;
 use crate::domain::snapshot::Snapshot;
@@ -61,7 +60,7 @@ async fn load_in(transaction: &impl ConnectionTrait) -> Result<Snapshot, StoreEr
         api_keys: api_keys::find_access(transaction).await?.into_iter().collect(),
         revoked_sessions: sessions::list_revoked(transaction).await?.into_iter().collect(),
         has_foreign_clicks: foreign_clicks::any_in(transaction).await?,
-        fallback_url: settings::find_in(transaction, Setting::FallbackUrl).await?,
+        settings: settings::load_in(transaction).await?,
     })
 }
 

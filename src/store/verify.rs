@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use entity::{click, conversion, conversion_key};
+use entity::{conversion, conversion_key};
+use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
@@ -15,6 +16,7 @@ use sea_orm::{
 use sea_orm::{QueryTrait, Statement, Value};
 use uuid::Uuid;
 
+use crate::domain::calendar::Interval;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::Figures;
 use crate::domain::conversion_key::ConversionKey;
@@ -22,9 +24,12 @@ use crate::domain::ids::ConversionId;
 use crate::domain::money::Micros;
 use crate::domain::transaction_id::{TransactionId, lowest_of};
 
+use super::clicks;
 use super::columns::Cell;
-use super::connect::Database;
+use super::connect::{Database, LongRead};
+use super::dialect::Column;
 use super::error::StoreError;
+use super::{days, settings, sub_ids};
 
 /// Drifts that are kept; all are counted.
 pub const KEPT_MAX: usize = 100;
@@ -52,6 +57,10 @@ pub enum Drift {
     Figures { bucket: Timestamp, offer: i32, publisher: i32, currency: String, difference: Figures },
     /// The recount of clicks, less what the figures say.
     Clicks { bucket: Timestamp, offer: i32, publisher: i32, difference: i64 },
+    /// The 15 minutes of a day, less what its row says.
+    Day { day: Timestamp, offer: i32, publisher: i32, currency: String, difference: Figures },
+    /// The recount of a day by sub id, less what its count says. Clicks have no currency: theirs is XXX.
+    SubId { day: Timestamp, offer: i32, publisher: i32, sub_id: String, currency: String, difference: Figures },
     /// A key of a conversion that does not exist.
     KeyOrphaned { key: Vec<u8>, owner: ConversionId },
     /// A key without owner, on which no rejection is parked.
@@ -96,7 +105,7 @@ pub async fn histories(database: &Database, findings: &mut Findings) -> Result<u
 
 /// Compares the figures with a recount of conversions and clicks. Returns how many buckets of time were compared.
 pub async fn figures(database: &Database, findings: &mut Findings) -> Result<u64, StoreError> {
-    let headers = click_headers(database).await?;
+    let headers = clicks::headers(database).await?;
     let mut from = Timestamp::from_millis(i64::MIN);
     let mut windows = 0;
     while let Some(next) = next_instant(database, &headers, from).await? {
@@ -111,6 +120,43 @@ pub async fn figures(database: &Database, findings: &mut Findings) -> Result<u64
         from = end;
     }
     Ok(windows * WINDOW_SECONDS.unsigned_abs() / BUCKET_SECONDS.unsigned_abs())
+}
+
+/// How far the figures by day have been compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DaysCompared {
+    /// Days of the newest generation.
+    pub days: u64,
+    /// Of them, those whose count by sub id is not older than their facts.
+    pub by_sub_id: u64,
+    /// The days of a new time zone are not all there yet, so none was compared.
+    pub unfinished: bool,
+}
+
+/// Compares the figures by day with the 15 minutes, and the counts by sub id with a recount, as far as these have come.
+pub async fn days(database: &Database, findings: &mut Findings) -> Result<DaysCompared, StoreError> {
+    let settings = settings::load_in(database.read()).await?;
+    let generation = settings.day_generation;
+    if !days::is_complete(database, generation).await? {
+        return Ok(DaysCompared { unfinished: true, ..DaysCompared::default() });
+    }
+    let headers = clicks::headers(database).await?;
+    let mut compared = DaysCompared::default();
+    let mut long = database.open_long_read().await?;
+    let mut from = Timestamp::from_millis(i64::MIN);
+    while let Some(next) = next_counted(database, generation, from).await? {
+        let day = settings.zone.day_of(next);
+        let end = settings.zone.next(day, Interval::Day);
+        compare_day(database, generation, (day, end), findings).await?;
+        compared.days += 1;
+        let by_sub_id = compare_sub_ids(&mut long, generation, &headers, (day, end), findings).await?;
+        compared.by_sub_id += u64::from(by_sub_id);
+        if end <= from {
+            break;
+        }
+        from = end;
+    }
+    Ok(compared)
 }
 
 /// Compares keys with conversions and parked rejections. Returns how many keys there are.
@@ -172,14 +218,16 @@ impl fmt::Display for Drift {
             Self::Status(id) => write!(f, "{id}: its status is not what its history says"),
             Self::Money(id) => write!(f, "{id}: its money is not what its history says"),
             Self::Figures { bucket, offer, publisher, currency, difference } => {
-                let Figures { clicks: _, conversions, approved, pending, rejected, events, revenue, payout } =
-                    difference;
-                write!(
-                    f,
-                    "{bucket} offer_{offer} pub_{publisher} {currency}: the figures lack {conversions} conversions "
-                )?;
-                write!(f, "({approved} approved, {pending} pending, {rejected} rejected), {events} events, ")?;
-                write!(f, "revenue {revenue}, payout {payout}")
+                write!(f, "{bucket} offer_{offer} pub_{publisher} {currency}: the figures lack {}", Lack(difference))
+            }
+            Self::Day { day, offer, publisher, currency, difference } => {
+                let lack = Lack(difference);
+                write!(f, "day of {day} offer_{offer} pub_{publisher} {currency}: its row lacks {lack}")
+            }
+            Self::SubId { day, offer, publisher, sub_id: _, currency, difference } => {
+                // A sub id may hold a person, and this is printed.
+                let lack = Lack(difference);
+                write!(f, "day of {day} offer_{offer} pub_{publisher} {currency}: the row of a sub id lacks {lack}")
             }
             Self::Clicks { bucket, offer, publisher, difference } => {
                 write!(f, "{bucket} offer_{offer} pub_{publisher}: the figures lack {difference} clicks")
@@ -189,6 +237,20 @@ impl fmt::Display for Drift {
             Self::ParkedAstray { key } => write!(f, "key {}: a rejection is parked on it that has no place", hex(key)),
             Self::KeyMissing(id) => write!(f, "{id}: has no key, so an equal request would count again"),
         }
+    }
+}
+
+/// What is missing, in words.
+struct Lack<'a>(&'a Figures);
+
+impl fmt::Display for Lack<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Figures { clicks, conversions, approved, pending, rejected, events, revenue, payout } = self.0;
+        if *clicks != 0 {
+            write!(f, "{clicks} clicks, ")?;
+        }
+        write!(f, "{conversions} conversions ({approved} approved, {pending} pending, {rejected} rejected), ")?;
+        write!(f, "{events} events, revenue {revenue}, payout {payout}")
     }
 }
 
@@ -336,15 +398,9 @@ async fn compare_clicks(
     Ok(())
 }
 
-/// The only index of clicks is by id; ids of one first byte lie in the order of their time.
 fn clicks_sql(headers: &[u8], start: Timestamp, end: Timestamp, values: &mut Vec<Value>) -> String {
-    let mut ranges = Vec::new();
-    for header in headers {
-        let at = values.len() + 1;
-        ranges.push(format!("(transaction_id >= ${at} AND transaction_id < ${})", at + 1));
-        values.extend([start, end].map(|instant| Value::from(lowest_of(*header, instant).to_vec())));
-    }
-    let ranges = if ranges.is_empty() { "1 = 0".to_owned() } else { ranges.join(" OR ") };
+    let (ranges, bounds) = clicks::ranges(headers, (start, end), values.len() + 1);
+    values.extend(bounds.into_iter().map(Value::from));
     format!(
         "SELECT bucket_at, offer_id, publisher_id, CAST(SUM(clicks) AS BIGINT) AS clicks FROM (
             SELECT clicked_at - clicked_at % 900000 AS bucket_at, offer_id, publisher_id, 1 AS clicks FROM click
@@ -355,24 +411,6 @@ fn clicks_sql(headers: &[u8], start: Timestamp, end: Timestamp, values: &mut Vec
         GROUP BY bucket_at, offer_id, publisher_id HAVING SUM(clicks) <> 0
         ORDER BY bucket_at, offer_id, publisher_id"
     )
-}
-
-/// The first bytes (key number and kind) that the ids of clicks have.
-async fn click_headers(database: &Database) -> Result<Vec<u8>, StoreError> {
-    let mut headers = Vec::new();
-    let mut from = Some(0_u8);
-    while let Some(low) = from {
-        let first = first_click(database, vec![low]).await?.and_then(|(id, _)| id.first().copied());
-        headers.extend(first);
-        from = first.and_then(|header| header.checked_add(1));
-    }
-    Ok(headers)
-}
-
-async fn first_click(database: &Database, low: Vec<u8>) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
-    let select = click::Entity::find().select_only().columns([click::Column::TransactionId, click::Column::ClickedAt]);
-    let first = select.filter(click::Column::TransactionId.gte(low)).order_by_asc(click::Column::TransactionId);
-    Ok(first.limit(1).into_tuple().one(database.read()).await?)
 }
 
 /// When, at or after `from`, the next thing is that counts or was counted: what lies between is not walked.
@@ -387,10 +425,143 @@ async fn next_instant(database: &Database, headers: &[u8], from: Timestamp) -> R
         }
     }
     for header in headers {
-        let first = first_click(database, lowest_of(*header, from).to_vec()).await?;
+        let first = clicks::first_from(database, lowest_of(*header, from).to_vec()).await?;
         instants.extend(first.filter(|(id, _)| id.first() == Some(header)).map(|(_, at)| at));
     }
     Ok(instants.into_iter().min().map(Timestamp::from_millis))
+}
+
+/// When, at or after `from`, anything is counted next: what lies between is not walked.
+async fn next_counted(database: &Database, generation: i32, from: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let buckets = "SELECT MIN(bucket_at) AS instant FROM rollup WHERE bucket_at >= $1";
+    let days = "SELECT MIN(day_at) AS instant FROM rollup_day WHERE generation = $1 AND day_at >= $2";
+    let from = Value::from(from.as_millis());
+    let mut rows = read(database, buckets, [from.clone()]).await?;
+    rows.extend(read(database, days, [Value::from(generation), from]).await?);
+    let instants = rows.iter().map(|row| row.try_get::<Option<i64>>("", "instant"));
+    let instants: Vec<Option<i64>> = instants.collect::<Result<_, _>>()?;
+    Ok(instants.into_iter().flatten().min().map(Timestamp::from_millis))
+}
+
+const DAYS: &str = "SELECT day_at, offer_id, publisher_id, currency,
+    CAST(SUM(clicks) AS BIGINT) AS clicks, CAST(SUM(conversions) AS BIGINT) AS conversions,
+    CAST(SUM(approved) AS BIGINT) AS approved, CAST(SUM(pending) AS BIGINT) AS pending,
+    CAST(SUM(rejected) AS BIGINT) AS rejected, CAST(SUM(events) AS BIGINT) AS events,
+    CAST(SUM(revenue_micros) AS BIGINT) AS revenue_micros,
+    CAST(SUM(payout_micros) AS BIGINT) AS payout_micros
+FROM (
+    SELECT CAST($1 AS BIGINT) AS day_at, offer_id, publisher_id, currency, clicks, conversions, approved, pending,
+        rejected, events, revenue_micros, payout_micros
+    FROM rollup WHERE bucket_at >= $1 AND bucket_at < $2
+    UNION ALL
+    SELECT day_at, offer_id, publisher_id, currency, -clicks, -conversions, -approved, -pending, -rejected,
+        -events, -revenue_micros, -payout_micros
+    FROM rollup_day WHERE generation = $3 AND day_at >= $1 AND day_at < $2
+) AS compared
+GROUP BY day_at, offer_id, publisher_id, currency
+HAVING SUM(clicks) <> 0 OR SUM(conversions) <> 0 OR SUM(approved) <> 0 OR SUM(pending) <> 0 OR SUM(rejected) <> 0
+    OR SUM(events) <> 0 OR SUM(revenue_micros) <> 0 OR SUM(payout_micros) <> 0
+ORDER BY day_at, offer_id, publisher_id, currency";
+
+async fn compare_day(
+    database: &Database,
+    generation: i32,
+    (day, next): (Timestamp, Timestamp),
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let values = [Value::from(day.as_millis()), Value::from(next.as_millis()), Value::from(generation)];
+    for row in read(database, DAYS, values).await? {
+        findings.note(Drift::Day {
+            day: Timestamp::from_millis(row.try_get("", "day_at")?),
+            offer: row.try_get("", "offer_id")?,
+            publisher: row.try_get("", "publisher_id")?,
+            currency: row.try_get("", "currency")?,
+            difference: figures_of(&row)?,
+        });
+    }
+    Ok(())
+}
+
+/// True when the count of the day is as new as its facts, and was compared.
+async fn compare_sub_ids(
+    long: &mut LongRead,
+    generation: i32,
+    headers: &[u8],
+    day: (Timestamp, Timestamp),
+    findings: &mut Findings,
+) -> Result<bool, StoreError> {
+    let (ranges, bounds) = clicks::ranges(headers, day, 1);
+    let sql = sub_ids_sql(generation, day, &sub_ids::facts(&ranges, day));
+    let values = bounds.iter().map(|bound| Column::Bytes(vec![Some(bound.as_slice())])).collect();
+    let rows: Vec<QueryResult> = long.stream(&sql, values).try_collect().await?;
+    // One row says whether the count holds; it is there whatever else is.
+    let is_current = rows.iter().any(|row| row.try_get::<String>("", "currency").is_ok_and(|text| text == CURRENT));
+    for row in &rows {
+        let currency: String = row.try_get("", "currency")?;
+        if is_current && currency != CURRENT {
+            findings.note(Drift::SubId {
+                day: day.0,
+                offer: row.try_get("", "offer_id")?,
+                publisher: row.try_get("", "publisher_id")?,
+                sub_id: row.try_get("", "sub_id")?,
+                currency,
+                difference: figures_of(row)?,
+            });
+        }
+    }
+    Ok(is_current)
+}
+
+/// In place of a currency: the row that says that a count is as new as its facts.
+const CURRENT: &str = "(current)";
+
+/// Values that a count does not name are among its others.
+fn sub_ids_sql(generation: i32, (day, _): (Timestamp, Timestamp), facts: &str) -> String {
+    let day = day.as_millis();
+    let counts = sub_ids::COUNTS.join(", ");
+    let counted = sub_ids::COUNTS.map(|name| format!("-i.{name}")).join(", ");
+    let sums = sub_ids::COUNTS.map(|name| format!("CAST(SUM({name}) AS BIGINT) AS {name}")).join(", ");
+    let any = sub_ids::COUNTS.map(|name| format!("SUM({name}) <> 0")).join(" OR ");
+    let zeros = sub_ids::COUNTS.map(|_| "CAST(0 AS BIGINT)").join(", ");
+    let other = sub_ids::OTHER;
+    format!(
+        "WITH held AS (
+            SELECT d.edition AS edition, d.counted_changes AS counted FROM sub_id_day d
+            WHERE d.generation = {generation} AND d.day_at = {day}
+         ), named AS (
+            SELECT DISTINCT i.offer_id AS offer_id, i.publisher_id AS publisher_id, i.sub_id AS sub_id
+            FROM rollup_sub_id i JOIN held h ON h.edition = i.edition
+         )
+         SELECT offer_id, publisher_id, sub_id, currency, {sums} FROM (
+            SELECT f.offer_id AS offer_id, f.publisher_id AS publisher_id, COALESCE(n.sub_id, '{other}') AS sub_id,
+                f.currency AS currency, {counts}
+            FROM ({facts}) AS f LEFT JOIN named n
+                ON n.offer_id = f.offer_id AND n.publisher_id = f.publisher_id AND n.sub_id = f.sub_id
+            UNION ALL
+            SELECT i.offer_id, i.publisher_id, i.sub_id, i.currency, {counted}
+            FROM rollup_sub_id i JOIN held h ON h.edition = i.edition
+         ) AS compared
+         GROUP BY offer_id, publisher_id, sub_id, currency HAVING {any}
+         UNION ALL
+         SELECT 0, 0, '', '{CURRENT}', {zeros} FROM held h WHERE h.counted = (
+            SELECT COALESCE(SUM(c.changes), 0) FROM rollup_day_change c
+            WHERE c.generation = {generation} AND c.day_at = {day}
+         )"
+    )
+}
+
+fn figures_of(row: &QueryResult) -> Result<Figures, StoreError> {
+    let sum = |column| row.try_get::<i64>("", column);
+    Ok(Figures {
+        clicks: sum("clicks")?,
+        conversions: sum("conversions")?,
+        approved: sum("approved")?,
+        pending: sum("pending")?,
+        rejected: sum("rejected")?,
+        events: sum("events")?,
+        revenue: Micros::from_i64(sum("revenue_micros")?),
+        payout: Micros::from_i64(sum("payout_micros")?),
+    })
 }
 
 async fn compare_keys(database: &Database, range: &[Value; 2], findings: &mut Findings) -> Result<(), StoreError> {

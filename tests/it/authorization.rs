@@ -55,6 +55,18 @@ const TABLE: &[Row] = &[
     Row("Query.receipt", Role::Viewer, "{ receipt(id: \"$RCP\") { code } }"),
     Row("Query.receiptReplayExplain", Role::Manager, "{ receiptReplayExplain(id: \"$RCP\") { code } }"),
     Row("Query.receipts", Role::Viewer, "{ receipts { nodes { code checks { name } } } }"),
+    Row(
+        "Query.receiptStats",
+        Role::Viewer,
+        "{ receiptStats(filter: { receivedAt: { since: \"2026-06-01T00:00:00Z\" } }, interval: HOUR) { topCodes { code } } }",
+    ),
+    Row("Query.rejectionReasons", Role::Viewer, "{ rejectionReasons }"),
+    Row("Query.settings", Role::Viewer, "{ settings { timezone } }"),
+    Row(
+        "Query.stats",
+        Role::Viewer,
+        "{ stats(input: { range: { since: \"2026-06-01T00:00:00Z\" }, groupBy: [OFFER] }) { rows { keys { label } } } }",
+    ),
     Row("Query.secureTokens", Role::Viewer, "{ secureTokens { nodes { hint } } }"),
     Row("Query.server", Role::Viewer, "{ server { version } }"),
     Row("Query.sessions", Role::Viewer, "{ sessions { id } }"),
@@ -235,6 +247,11 @@ const TABLE: &[Row] = &[
         "mutation { sessionRevoke(id: \"ses_00000000000000000000000000000000\") { userErrors { code } } }",
     ),
     Row(
+        "Mutation.settingsUpdate",
+        Role::Admin,
+        "mutation { settingsUpdate(version: 9, settings: { timezone: \"UTC\" }) { userErrors { code } } }",
+    ),
+    Row(
         "Mutation.trackingDomainCreate",
         Role::Admin,
         "mutation { trackingDomainCreate(hostname: \"go.example\") { userErrors { code } } }",
@@ -287,6 +304,11 @@ const TABLE: &[Row] = &[
     Row("Receipt.params", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { params { value } } } }"),
     Row("Receipt.remoteIp", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { remoteIp } } }"),
     Row("Receipt.userAgent", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { userAgent } } }"),
+    Row(
+        "TokenUsage.sourceIps",
+        Role::Manager,
+        "{ node(id: \"$TOK\") { ... on SecureToken { usage(range: { since: \"2026-06-01T00:00:00Z\" }) { sourceIps { ip } } } } }",
+    ),
     Row("SecureToken.lastUsedIp", Role::Manager, "{ node(id: \"$TOK\") { ... on SecureToken { lastUsedIp } } }"),
 ];
 
@@ -539,6 +561,7 @@ const MUTATIONS: &[&str] = &[
     "jobCancel(id: \"$JOB\")",
     "personExport(by: { deviceId: \"nobody\" })",
     "personErase(by: { deviceId: \"nobody\" })",
+    "settingsUpdate(version: 1, settings: { timezone: \"Europe/Berlin\" })",
     "trackingDomainCreate(hostname: \"go.example\")",
     "trackingDomainVerify(id: \"$DOM\")",
     "trackingDomainSetDefault(id: \"$LOC\")",

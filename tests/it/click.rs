@@ -96,7 +96,7 @@ on_both_engines! {
 
     async fn a_refused_click_goes_to_the_offers_fallback_else_to_the_workspaces(engine: Engine) {
         let server = TestServer::start(engine).await;
-        server.change(|snapshot| snapshot.fallback_url = Some("https://all.example/".into()));
+        server.change(|snapshot| snapshot.settings.fallback_url = Some("https://all.example/".into()));
         let to = async |path: &str| {
             let response = server.get(path).await;
             assert_eq!(response.status(), 302);

@@ -82,6 +82,7 @@ fn server_on(database: &roundtrip::store::Database) -> App {
             redisplay_tokens: true,
             token_overlap_seconds: 24 * 3600,
             token_overlap_seconds_max: 30 * 24 * 3600,
+            receipt_days: 30,
         },
     }
 }

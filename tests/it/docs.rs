@@ -105,6 +105,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/decisions/0005", include_str!("../../docs/decisions/0005-answers-of-receipts-are-remade.md")),
     ("docs/decisions/0006", include_str!("../../docs/decisions/0006-control-writes-on-sqlite.md")),
     ("docs/decisions/0007", include_str!("../../docs/decisions/0007-document-guard.md")),
+    ("docs/decisions/0011", include_str!("../../docs/decisions/0011-figures-by-day-and-sub-id.md")),
     ("docs/decisions/0012", include_str!("../../docs/decisions/0012-events-replays-and-foreign-ids.md")),
     ("docs/decisions/0014", include_str!("../../docs/decisions/0014-bearers-of-people-and-programs.md")),
     ("docs/decisions/0015", include_str!("../../docs/decisions/0015-the-feed.md")),

@@ -85,6 +85,7 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
         job,
         job_error,
         invitation,
+        figure_keeper,
         offer,
         offer_event,
         offer_publisher,
@@ -94,9 +95,14 @@ fn entities(engine: Engine) -> BTreeMap<String, Table> {
         publisher_rate,
         receipt,
         rollup,
+        rollup_day,
+        rollup_day_change,
+        rollup_sub_id,
         secure_token,
         session,
         setting,
+        sub_id_day,
+        sub_id_edition,
         tracking_domain,
     )
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use entity::{advertiser, click, conversion, conversion_change, conversion_extra, conversion_key, offer};
-use entity::{parked_rejection, publisher, receipt, rollup};
+use entity::{parked_rejection, publisher, receipt, rollup, rollup_day, rollup_sub_id, sub_id_day};
 use roundtrip::app::{retention, verify};
 use roundtrip::domain::clock::Timestamp;
 use roundtrip::domain::code::{Code, Verdict};
@@ -348,6 +348,9 @@ async fn story(database: &Database) {
     insert::<receipt::Entity, _>(database, (1..=6).map(receipt_row).collect()).await;
     insert::<click::Entity, _>(database, vec![click_row(1, false), click_row(2, false), click_row(3, true)]).await;
     insert::<rollup::Entity, _>(database, figures()).await;
+    insert::<rollup_day::Entity, _>(database, figures().into_iter().map(day_row).collect()).await;
+    insert::<sub_id_day::Entity, _>(database, vec![SUB_ID_DAY]).await;
+    insert::<rollup_sub_id::Entity, _>(database, sub_id_rows()).await;
 
     let parked = ConversionKey::first(&transaction(9), 0);
     let second_order = ConversionKey::order(OfferId::new(42).unwrap(), &transaction(1), 0, "A-2");
@@ -355,6 +358,58 @@ async fn story(database: &Database) {
     keys.extend([key_row(&second_order, Some(6)), key_row(&parked, None)]);
     insert::<conversion_key::Entity, _>(database, keys).await;
     insert::<parked_rejection::Entity, _>(database, vec![parked_row(&parked, 9, at(30))]).await;
+}
+
+/// 2026-11-22T00:00:00Z.
+const TODAY: i64 = 1_795_305_600_000;
+const SUB_ID_DAY: sub_id_day::Model =
+    sub_id_day::Model { generation: 0, day_at: TODAY, edition: 3, counted_changes: 0, counted_at: 0 };
+
+fn day_row(row: rollup::Model) -> rollup_day::Model {
+    rollup_day::Model {
+        generation: 0,
+        day_at: TODAY,
+        offer_id: row.offer_id,
+        publisher_id: row.publisher_id,
+        currency: row.currency,
+        slot: row.slot,
+        clicks: row.clicks,
+        conversions: row.conversions,
+        approved: row.approved,
+        pending: row.pending,
+        rejected: row.rejected,
+        events: row.events,
+        revenue_micros: row.revenue_micros,
+        payout_micros: row.payout_micros,
+    }
+}
+
+/// The first conversion names a sub id; the others and the clicks have none.
+fn sub_id_rows() -> Vec<rollup_sub_id::Model> {
+    let row = |offer_id: i32, sub_id: &str, currency: &str| rollup_sub_id::Model {
+        edition: 3,
+        offer_id,
+        publisher_id: if offer_id == 42 { 7 } else { 8 },
+        sub_id: sub_id.into(),
+        currency: currency.into(),
+        clicks: 0,
+        conversions: 1,
+        approved: 0,
+        pending: 0,
+        rejected: 0,
+        events: 0,
+        revenue_micros: 0,
+        payout_micros: 0,
+    };
+    let earned =
+        |row, revenue_micros| rollup_sub_id::Model { approved: 1, revenue_micros, payout_micros: 7_000_000, ..row };
+    vec![
+        earned(row(42, "news_1", "EUR"), 10_000_000),
+        rollup_sub_id::Model { conversions: 2, rejected: 1, ..earned(row(42, "", "EUR"), 10_000_000) },
+        earned(row(42, "", "USD"), 5_000_000),
+        rollup_sub_id::Model { clicks: 2, conversions: 0, ..row(42, "", "XXX") },
+        rollup_sub_id::Model { pending: 1, ..row(43, "", "EUR") },
+    ]
 }
 
 /// By two writers, whose rows are summed.
@@ -655,6 +710,7 @@ async fn what_agrees_verifies_clean() {
         let report = verify::verify(&fresh.database).await.unwrap();
         assert!(report.is_clean(), "{:?}: {report}", fresh.database.engine());
         assert_eq!((report.conversions, report.keys), (6, 7));
+        assert_eq!((report.days.days, report.days.by_sub_id), (1, 1));
         assert!(report.to_string().ends_with("0 drifts"), "{report}");
     }
 }
@@ -720,6 +776,35 @@ async fn every_kind_of_drift_is_found() {
         currency: "EUR".into(),
         difference: Figures { conversions, approved, pending, ..Figures::default() },
     };
+    let day_drift = |day: i64, difference| Drift::Day {
+        day: Timestamp::from_millis(day),
+        offer: 43,
+        publisher: 8,
+        currency: "EUR".into(),
+        difference,
+    };
+    let day_of = |offer, difference| Drift::Day {
+        day: Timestamp::from_millis(TODAY),
+        offer,
+        publisher: if offer == 42 { 7 } else { 8 },
+        currency: "EUR".into(),
+        difference,
+    };
+    let sub_id_drift = |sub_id: &str, currency: &str, difference| Drift::SubId {
+        day: Timestamp::from_millis(TODAY),
+        offer: 42,
+        publisher: 7,
+        sub_id: sub_id.into(),
+        currency: currency.into(),
+        difference,
+    };
+    let one_approved = |sign: i64| Figures {
+        conversions: sign,
+        approved: sign,
+        revenue: Micros::from_i64(sign * 10_000_000),
+        payout: Micros::from_i64(sign * 7_000_000),
+        ..Figures::default()
+    };
     let money = |revenue| Drift::Figures {
         bucket: NOW,
         offer: 42,
@@ -780,27 +865,69 @@ async fn every_kind_of_drift_is_found() {
             (
                 "UPDATE rollup SET conversions = 3, approved = 1, pending = 1 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 0".into(),
                 "UPDATE rollup SET conversions = 2, approved = 2, pending = 0 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 0".into(),
-                vec![lacking(-1, 1, -1)],
+                vec![lacking(-1, 1, -1), day_of(42, Figures { conversions: 1, approved: -1, pending: 1, ..Figures::default() })],
             ),
             (
                 "UPDATE rollup SET events = 1 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),
                 "UPDATE rollup SET events = 0 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),
-                vec![events(-1)],
+                vec![events(-1), day_of(42, Figures { events: 1, ..Figures::default() })],
             ),
             (
                 "UPDATE rollup SET revenue_micros = 1 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),
                 "UPDATE rollup SET revenue_micros = 0 WHERE currency = 'EUR' AND offer_id = 42 AND slot = 1".into(),
-                vec![money(-1)],
+                vec![money(-1), day_of(42, Figures { revenue: Micros::from_i64(1), ..Figures::default() })],
             ),
             (
                 "UPDATE rollup SET clicks = 5 WHERE offer_id = 43".into(),
                 "UPDATE rollup SET clicks = 0 WHERE offer_id = 43".into(),
-                vec![Drift::Clicks { bucket: NOW, offer: 43, publisher: 8, difference: -5 }],
+                vec![
+                    Drift::Clicks { bucket: NOW, offer: 43, publisher: 8, difference: -5 },
+                    day_of(43, Figures { clicks: 5, ..Figures::default() }),
+                ],
             ),
             (
                 "UPDATE click SET is_bot = (1 = 0)".into(),
                 format!("UPDATE click SET is_bot = (1 = 1) WHERE clicked_at = {}", at(3)),
-                vec![Drift::Clicks { bucket: NOW, offer: 42, publisher: 7, difference: 1 }],
+                vec![
+                    Drift::Clicks { bucket: NOW, offer: 42, publisher: 7, difference: 1 },
+                    sub_id_drift("", "XXX", Figures { clicks: 1, ..Figures::default() }),
+                ],
+            ),
+            (
+                "UPDATE rollup_day SET pending = 2, clicks = 1 WHERE offer_id = 43".into(),
+                "UPDATE rollup_day SET pending = 1, clicks = 0 WHERE offer_id = 43".into(),
+                vec![day_drift(TODAY, Figures { pending: -1, clicks: -1, ..Figures::default() })],
+            ),
+            (
+                format!("UPDATE rollup_day SET day_at = {} WHERE offer_id = 43", TODAY + 1),
+                format!("UPDATE rollup_day SET day_at = {TODAY} WHERE offer_id = 43"),
+                vec![
+                    day_drift(TODAY, Figures { conversions: 1, pending: 1, ..Figures::default() }),
+                    day_drift(TODAY + 1, Figures { conversions: -1, pending: -1, ..Figures::default() }),
+                ],
+            ),
+            (
+                format!("INSERT INTO rollup_day VALUES (0, {}, 43, 8, 'EUR', 0, 0, 1, 1, 0, 0, 0, 5, 0)", TODAY - 7 * DAY),
+                format!("DELETE FROM rollup_day WHERE day_at < {TODAY}"),
+                vec![day_drift(
+                    TODAY - 7 * DAY,
+                    Figures { conversions: -1, approved: -1, revenue: Micros::from_i64(-5), ..Figures::default() },
+                )],
+            ),
+            (
+                "UPDATE rollup_sub_id SET revenue_micros = 9 WHERE currency = 'USD'".into(),
+                "UPDATE rollup_sub_id SET revenue_micros = 5000000 WHERE currency = 'USD'".into(),
+                vec![sub_id_drift("", "USD", Figures { revenue: Micros::from_i64(4_999_991), ..Figures::default() })],
+            ),
+            (
+                "UPDATE rollup_sub_id SET clicks = 5 WHERE currency = 'XXX'".into(),
+                "UPDATE rollup_sub_id SET clicks = 2 WHERE currency = 'XXX'".into(),
+                vec![sub_id_drift("", "XXX", Figures { clicks: -3, ..Figures::default() })],
+            ),
+            (
+                "UPDATE rollup_sub_id SET sub_id = 'news_2' WHERE sub_id = 'news_1'".into(),
+                "UPDATE rollup_sub_id SET sub_id = 'news_1' WHERE sub_id = 'news_2'".into(),
+                vec![sub_id_drift("(other)", "EUR", one_approved(1)), sub_id_drift("news_2", "EUR", one_approved(-1))],
             ),
             (
                 format!("UPDATE conversion_key SET conversion_id = {} WHERE conversion_id = {}", id(uuid(50)), id(uuid(6))),
@@ -847,7 +974,8 @@ async fn figures_far_apart_are_all_compared_and_many_drifts_are_counted_but_not_
         let rows = (0..250).map(|number| rollup::Model { conversions: 1, ..rollup_row(bucket(number), 42, "EUR", 0) });
         insert::<rollup::Entity, _>(database, rows.collect()).await;
         let report = verify::verify(database).await.unwrap();
-        assert_eq!((report.findings.count, report.findings.drifts.len()), (250, 100));
+        // Each in the 15 minutes and in its day.
+        assert_eq!((report.findings.count, report.findings.drifts.len()), (500, 100));
     }
 }
 

@@ -19,6 +19,7 @@ use roundtrip::domain::inbound::{Door, Form, PARAMETERS, Parameter};
 use roundtrip::domain::privacy::PrivateAddress;
 use roundtrip::domain::receipt::{Receipt, private_extras};
 use roundtrip::domain::screening::Hit;
+use roundtrip::domain::settings::EmailStorage;
 use roundtrip::domain::transaction_id::TransactionId;
 use roundtrip::intake::{NotKept, Spool, SpoolOptions, Spooled, Waiting};
 use roundtrip::store::conversions::Oldest;
@@ -409,7 +410,7 @@ async fn canaries_in_what_is_personal_or_secret_are_not_in_the_file() {
     let kept = Kept::roomy().await;
     let bench = Bench::start(Engine::Sqlite).await;
     let mut hit = bench.hit(Door::Pixel, &personal_query(&bench));
-    hit.extras = private_extras(&hit.inbound, &bench.keyring);
+    hit.extras = private_extras(&hit.inbound, &bench.keyring, EmailStorage::Hashed);
     hit.arrival.address = ADDRESSES[1].parse().unwrap();
     hit.address = PrivateAddress::of(&bench.keyring, hit.arrival.address);
     assert!(hit.inbound.user_email.is_some() && hit.inbound.conversion_ip.is_some(), "there is something to leak");

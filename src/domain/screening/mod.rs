@@ -45,6 +45,10 @@ pub struct Hit {
     pub receipt: ReceiptId,
     /// The parameters in canonical, private form: the receipt's, and what a fingerprint is taken over.
     pub params: String,
+    /// What the receipt keeps in their place, where the workspace drops e-mails. The fingerprint stays: were it to
+    /// change with the setting, a retry would count again.
+    #[serde(default)]
+    pub kept_params: Option<String>,
     pub address: PrivateAddress,
     pub conversion_ip: Option<PrivateAddress>,
     pub email: Option<PrivateEmail>,
@@ -62,6 +66,13 @@ pub struct Replay {
     pub of: ReceiptId,
     /// When it is sent again; the request itself has its own time.
     pub at: Timestamp,
+}
+
+impl Hit {
+    /// The parameters that its receipt keeps.
+    pub fn receipt_params(&self) -> &str {
+        self.kept_params.as_deref().unwrap_or(&self.params)
+    }
 }
 
 /// What is known of a request so far, whatever becomes of it: for its receipt.

@@ -104,6 +104,7 @@ impl Room {
         Hit {
             replay: None,
             params: canonical_params(&inbound, &self.keyring),
+            kept_params: None,
             address: PrivateAddress::of(&self.keyring, address),
             conversion_ip: None,
             email: None,

@@ -86,7 +86,7 @@ impl IdentityMutation {
     ) -> Result<Option<ViewerPayload>> {
         let changes = ViewerChanges {
             name,
-            time_zone: layers(timezone, |zone| zone.0),
+            time_zone: layers(timezone, |zone| zone.0.name().to_owned()),
             current_password: current_password.map(SecretString::from),
             new_password: new_password.map(SecretString::from),
         };

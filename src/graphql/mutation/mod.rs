@@ -8,6 +8,7 @@ pub mod identity;
 pub mod jobs;
 pub mod offers;
 pub mod partners;
+pub mod settings;
 pub mod tokens;
 pub mod tools;
 
@@ -20,6 +21,7 @@ pub struct Mutation(
     jobs::JobMutation,
     offers::OfferMutation,
     partners::PartnerMutation,
+    settings::SettingsMutation,
     tokens::TokenMutation,
     tools::ToolsMutation,
 );

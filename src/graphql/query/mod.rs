@@ -5,6 +5,7 @@ use async_graphql::MergedObject;
 pub mod control;
 pub mod identity;
 pub mod jobs;
+pub mod reports;
 pub mod server;
 pub mod tools;
 pub mod tracking;
@@ -15,6 +16,7 @@ pub struct Query(
     control::ControlQuery,
     identity::IdentityQuery,
     jobs::JobQuery,
+    reports::ReportsQuery,
     server::ServerQuery,
     tools::ToolsQuery,
     tracking::TrackingQuery,

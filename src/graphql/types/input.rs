@@ -4,12 +4,13 @@ use async_graphql::{InputObject, MaybeUndefined, Result, SimpleObject};
 
 use super::money::read_amount;
 use crate::{
-    domain::money::Micros,
+    domain::{clock::Timestamp, money::Micros},
     graphql::{
+        error,
         scalars::{DateTime, Decimal},
         types::words::SortDirection,
     },
-    store::{filter, page::Direction},
+    store::{conversions::RANGE_MILLIS_MAX, filter, page::Direction},
 };
 
 /// A range of time, half-open: since ≤ t < until.
@@ -24,6 +25,20 @@ pub struct DateTimeRange {
 impl From<DateTimeRange> for filter::TimeRange {
     fn from(range: DateTimeRange) -> Self {
         Self { since: range.since.0, until: range.until.map(|until| until.0) }
+    }
+}
+
+impl DateTimeRange {
+    /// The range of a read that looks at every row of it: 31 days at most.
+    ///
+    /// # Errors
+    /// What the caller can put right.
+    pub fn of_a_month(self, field: &str, now: Timestamp) -> Result<filter::TimeRange> {
+        let range = filter::TimeRange::from(self);
+        if range.millis(now) > RANGE_MILLIS_MAX {
+            return Err(error::bad_user_input(format!("{field} holds 31 days at most: shorten it")));
+        }
+        Ok(range)
     }
 }
 

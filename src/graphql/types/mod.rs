@@ -21,6 +21,8 @@ pub mod payload;
 pub mod postback;
 pub mod receipt;
 pub mod server;
+pub mod settings;
+pub mod stats;
 pub mod token;
 pub mod tracking_domain;
 pub mod words;

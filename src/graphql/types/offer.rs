@@ -4,17 +4,19 @@ use async_graphql::{ComplexObject, Context, Enum, InputObject, MaybeUndefined, O
 
 use super::{
     conversion::{ConversionConnection, ConversionFilter, ConversionSort},
-    input::layers,
+    input::{DateTimeRange, layers},
     money::{Money, Price, PriceInput},
     partner::{Advertiser, Publisher, PublisherConnection},
     postback::PostbackUrls,
     receipt::Receipt,
+    stats::StatMetrics,
     token::{self, SecureToken},
     words::{DuplicatePolicy, OfferAccess, OfferState, SortDirection, TokenState},
 };
 use crate::{
     app::{manage_offers::OfferDraft, offer_events::EventDraft},
     domain::{
+        clock::Timestamp,
         ids::{AdvertiserId, OfferId},
         offer,
         secure_token::TokenScope,
@@ -24,6 +26,7 @@ use crate::{
         context::Find as _,
         error,
         id::{self, Id},
+        loaders::StatSubject,
         scalars::{CurrencyCode, DateTime, Decimal, Url},
     },
     store::offers::{self, RatesOf},
@@ -249,6 +252,15 @@ impl Offer {
         PublisherConnection::of_offer(ctx, self.id.0, &Window { first, after, last, before }).await
     }
 
+    /// What was counted of it over a range.
+    async fn stats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Over which time, in quarters of an hour.")] range: DateTimeRange,
+    ) -> Result<StatMetrics> {
+        StatMetrics::of(ctx, StatSubject::Offer(self.id.0), range).await
+    }
+
     /// Its secure tokens, the newest first.
     async fn secure_tokens(
         &self,
@@ -341,6 +353,8 @@ pub struct OfferFilter {
     state: Option<Vec<OfferState>>,
     /// Of any of these advertisers.
     advertiser_ids: Option<Vec<Id<AdvertiserId>>>,
+    /// With a click or a conversion in this time, in quarters of an hour; 31 days at most.
+    has_traffic: Option<DateTimeRange>,
 }
 
 impl OfferFilter {
@@ -349,12 +363,13 @@ impl OfferFilter {
         Self { advertiser_ids: Some(vec![Id(advertiser)]), ..Self::default() }
     }
 
-    fn read(self) -> offers::OfferFilter {
-        offers::OfferFilter {
+    fn read(self, now: Timestamp) -> Result<offers::OfferFilter> {
+        Ok(offers::OfferFilter {
             search: self.search,
             states: self.state.unwrap_or_default().into_iter().map(Into::into).collect(),
             advertisers: id::all(self.advertiser_ids.unwrap_or_default()),
-        }
+            has_traffic: self.has_traffic.map(|range| range.of_a_month("hasTraffic", now)).transpose()?,
+        })
     }
 }
 
@@ -393,7 +408,7 @@ impl OfferConnection {
             field: sort.field.into(),
             direction: sort.direction.into(),
         });
-        let filter = filter.read();
+        let filter = filter.read(ctx.now()?)?;
         let page = offers::list(ctx.database()?, &filter, &window.under(sort)?).await.map_err(failed)?;
         let count: Count = Box::new(move |database, _| {
             let filter = filter.clone();

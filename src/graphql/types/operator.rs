@@ -9,6 +9,7 @@ use crate::{
     app::{invite_operator::InvitationDraft, manage_api_keys::ApiKeyDraft, update_operator::OperatorChanges},
     domain::{
         api_key,
+        calendar::Zone,
         ids::{ApiKeyId, OperatorId},
     },
     graphql::{
@@ -61,7 +62,7 @@ impl From<OperatorView> for Operator {
             is_active: operator.is_active,
             is_invited: !operator.has_password,
             invited_until: view.invited_until.map(DateTime),
-            timezone: operator.time_zone.map(TimeZone),
+            timezone: operator.time_zone.as_deref().and_then(Zone::parse).map(TimeZone),
             last_seen_at: operator.last_seen_at.map(DateTime),
             created_at: operator.created_at.into(),
         }
@@ -160,7 +161,7 @@ pub struct OperatorInviteInput {
 impl From<OperatorInviteInput> for InvitationDraft {
     fn from(input: OperatorInviteInput) -> Self {
         let OperatorInviteInput { email, name, role, timezone } = input;
-        Self { email, name, role: role.into(), time_zone: timezone.map(|zone| zone.0) }
+        Self { email, name, role: role.into(), time_zone: timezone.map(|zone| zone.0.name().to_owned()) }
     }
 }
 
@@ -180,7 +181,7 @@ pub struct OperatorInput {
 impl From<OperatorInput> for OperatorChanges {
     fn from(input: OperatorInput) -> Self {
         let OperatorInput { name, role, timezone, is_active } = input;
-        Self { name, role: role.map(Into::into), time_zone: layers(timezone, |zone| zone.0), is_active }
+        Self { name, role: role.map(Into::into), time_zone: layers(timezone, |zone| zone.0.name().to_owned()), is_active }
     }
 }
 

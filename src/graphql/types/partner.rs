@@ -3,8 +3,9 @@
 use async_graphql::{ComplexObject, Context, InputObject, MaybeUndefined, Result, SimpleObject};
 
 use super::{
-    input::layers,
+    input::{DateTimeRange, layers},
     offer::{OfferConnection, OfferFilter, PublisherRateConnection},
+    stats::StatMetrics,
     words::PartnerState,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         context::Find as _,
         error,
         id::Id,
+        loaders::StatSubject,
         scalars::DateTime,
     },
     store::{
@@ -68,6 +70,15 @@ impl From<&advertiser::Advertiser> for Advertiser {
 
 #[ComplexObject]
 impl Advertiser {
+    /// What was counted of its offers over a range.
+    async fn stats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Over which time, in quarters of an hour.")] range: DateTimeRange,
+    ) -> Result<StatMetrics> {
+        StatMetrics::of(ctx, StatSubject::Advertiser(self.id.0), range).await
+    }
+
     /// What it pays for, by name.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn offers(
@@ -122,6 +133,15 @@ impl From<&publisher::Publisher> for Publisher {
 
 #[ComplexObject]
 impl Publisher {
+    /// What was counted of its traffic over a range.
+    async fn stats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Over which time, in quarters of an hour.")] range: DateTimeRange,
+    ) -> Result<StatMetrics> {
+        StatMetrics::of(ctx, StatSubject::Publisher(self.id.0), range).await
+    }
+
     /// Its own payouts.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn rates(

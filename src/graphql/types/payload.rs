@@ -12,6 +12,7 @@ use super::{
     postback::PostbackUrls,
     receipt::Receipt,
     server::Viewer,
+    settings::Settings,
     token::SecureToken,
     tracking_domain::TrackingDomain,
     words::UserErrorCode,
@@ -140,6 +141,11 @@ payloads! {
     JobPayload {
         /// The job as it is now.
         job: Job
+    }
+    /// What became of a change of the settings.
+    SettingsPayload {
+        /// The settings as they are now.
+        settings: Settings
     }
     /// What became of a deletion.
     DeletePayload {

@@ -1,5 +1,6 @@
 //! Receipts: what came, every check, the verdict, and what was answered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, Enum, InputObject, Result, SimpleObject};
@@ -9,12 +10,14 @@ use super::{
     input::{DateTimeRange, KeyValue, StringMatch},
     offer::Offer,
     partner::Publisher,
+    stats::StatInterval,
     token::SecureToken,
     words::{ReceiptCode, Role, Verdict},
 };
 use crate::{
     domain::{
         answer::{Answer, CheckOutcome, CheckResult, check_results},
+        clock::Timestamp,
         code,
         ids::{ConversionId, OfferId, PublisherId, ReceiptId, TokenId},
         inbound::{self, Door, Warning},
@@ -24,14 +27,16 @@ use crate::{
     graphql::{
         connection::{Count, Window, connection, failed},
         context::Find as _,
+        error,
         guard::auth,
         id::{self, Id},
-        scalars::{DateTime, IpAddress},
+        scalars::{DateTime, IpAddress, SafeInt, TimeZone},
     },
     store::{
         conversions::{self, Oldest},
         filter::AddressMatch,
-        receipts::{self, Newest},
+        receipts::{self, Newest, ReceiptCount},
+        reports::POINTS_MAX,
     },
 };
 
@@ -397,6 +402,96 @@ impl ReceiptFilter {
             include_tests: self.include_tests,
         })
     }
+}
+
+/// How many requests came in, and what became of them.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ReceiptStats {
+    /// By time and verdict, in the order of time; where there were none, there is no entry.
+    pub buckets: Vec<ReceiptBucket>,
+    /// By code, the most frequent first.
+    pub top_codes: Vec<ReceiptCodeCount>,
+}
+
+/// The requests of one time with one verdict.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ReceiptBucket {
+    /// Where the bucket begins, in the zone that was asked for.
+    pub start: DateTime,
+    /// What became of them.
+    pub verdict: Verdict,
+    /// How many there were.
+    pub count: SafeInt,
+}
+
+/// The requests with one code.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ReceiptCodeCount {
+    /// The code.
+    pub code: ReceiptCode,
+    /// How many there were.
+    pub count: SafeInt,
+    /// When the newest came in.
+    pub last_seen_at: DateTime,
+    /// What to do about it; null where nothing is wrong.
+    pub suggested_fix: Option<String>,
+}
+
+impl ReceiptStats {
+    /// Counts what a filter holds.
+    ///
+    /// # Errors
+    /// What the caller can put right; ours.
+    pub async fn read(
+        ctx: &Context<'_>,
+        filter: ReceiptFilter,
+        interval: StatInterval,
+        zone: Option<TimeZone>,
+    ) -> Result<Self> {
+        let now = ctx.now()?;
+        let range =
+            filter.received_at.ok_or_else(|| error::bad_user_input("Say in filter.receivedAt of which time"))?;
+        let range = range.of_a_month("receivedAt", now)?;
+        let zone =
+            zone.map_or_else(|| ctx.snapshot().map(|snapshot| snapshot.settings.zone.clone()), |zone| Ok(zone.0))?;
+        let until = range.until.unwrap_or(now);
+        let starts = zone.starts(range.since, until.max(range.since), interval.into(), POINTS_MAX);
+        let text = format!("This has more than {POINTS_MAX} points: choose a longer interval or a shorter range");
+        let starts = starts.ok_or_else(|| error::bad_user_input(text))?;
+        let counts = receipts::count_by_code(ctx.database()?, &filter.read(ctx)?, &starts).await.map_err(failed)?;
+        Ok(Self { buckets: buckets(&counts, &starts), top_codes: top_codes(&counts) })
+    }
+}
+
+fn buckets(counts: &[ReceiptCount], starts: &[Timestamp]) -> Vec<ReceiptBucket> {
+    let mut sums: BTreeMap<(usize, &'static str), (code::Verdict, i64)> = BTreeMap::new();
+    for ReceiptCount { bucket, code, count, .. } in counts {
+        let verdict = code.verdict();
+        sums.entry((*bucket, verdict.as_str())).or_insert((verdict, 0)).1 += count;
+    }
+    let bucket = |((bucket, _), (verdict, count)): (_, (code::Verdict, i64))| {
+        let start = starts.get(bucket).copied()?;
+        Some(ReceiptBucket { start: DateTime(start), verdict: verdict.into(), count: SafeInt(count) })
+    };
+    sums.into_iter().filter_map(bucket).collect()
+}
+
+fn top_codes(counts: &[ReceiptCount]) -> Vec<ReceiptCodeCount> {
+    let mut sums: BTreeMap<&'static str, ReceiptCount> = BTreeMap::new();
+    for one in counts {
+        let sum = sums.entry(one.code.as_str()).or_insert(ReceiptCount { count: 0, ..*one });
+        sum.count += one.count;
+        sum.last = sum.last.max(one.last);
+    }
+    let mut sums: Vec<ReceiptCount> = sums.into_values().collect();
+    sums.sort_by_key(|sum| std::cmp::Reverse(sum.count));
+    let shown = sums.into_iter().map(|sum| ReceiptCodeCount {
+        code: sum.code.into(),
+        count: SafeInt(sum.count),
+        last_seen_at: DateTime(sum.last),
+        suggested_fix: suggested_fix(sum.code),
+    });
+    shown.collect()
 }
 
 impl ReceiptConnection {

@@ -6,6 +6,7 @@ use super::words::Role;
 use crate::{
     app::point_budget::Allowance,
     domain::{
+        calendar::Zone,
         clock::Timestamp,
         ids::SessionId,
         operator::{self, Principal, PrincipalKind},
@@ -63,7 +64,8 @@ impl Viewer {
 
     /// Their own time zone; null: that of the workspace.
     async fn timezone(&self, ctx: &Context<'_>) -> Result<Option<TimeZone>> {
-        Ok(person(ctx).await?.and_then(|person| person.time_zone).map(TimeZone))
+        let zone = person(ctx).await?.and_then(|person| person.time_zone);
+        Ok(zone.as_deref().and_then(Zone::parse).map(TimeZone))
     }
 
     /// What is left of their points of this minute, after this request.

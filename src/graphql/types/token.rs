@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::{
     actor::Actor,
+    input::DateTimeRange,
     offer::Offer,
     words::{TokenCapability, TokenScope, TokenState},
 };
@@ -14,6 +15,7 @@ use crate::{
     app::{UserError, UserErrorCode, create_token::TokenRequest},
     domain::{
         clock::Timestamp,
+        code::Verdict,
         ids::{OfferId, TokenId},
         secure_token::{self, Capabilities},
     },
@@ -22,11 +24,12 @@ use crate::{
         context::Find as _,
         guard::auth,
         id::Id,
-        scalars::{DateTime, IpAddress},
+        scalars::{DateTime, IpAddress, SafeInt},
         types::words::Role,
     },
     store::{
         page::Direction,
+        receipts::{self, ReceiptFilter},
         tokens::{self, TokenFilter, TokenSort, TokenView},
     },
 };
@@ -150,6 +153,15 @@ impl SecureToken {
         }
     }
 
+    /// What it was used for, as far as receipts are kept.
+    async fn usage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Over which time, 31 days at most.")] range: DateTimeRange,
+    ) -> Result<TokenUsage> {
+        TokenUsage::read(ctx, self.id.0, range).await
+    }
+
     /// The token that a rotation made this one of.
     async fn replaces(&self, ctx: &Context<'_>) -> Result<Option<Self>> {
         Self::load(ctx, self.replaces_id).await
@@ -158,6 +170,65 @@ impl SecureToken {
     /// The token that a rotation made of this one.
     async fn replaced_by(&self, ctx: &Context<'_>) -> Result<Option<Self>> {
         Self::load(ctx, self.token.replaced_by).await
+    }
+}
+
+/// What a token was used for over a range of time.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct TokenUsage {
+    /// Requests that were recorded, or known already.
+    pub accepted: SafeInt,
+    /// Requests that were refused. Our own faults are in neither.
+    pub refused: SafeInt,
+    #[graphql(skip)]
+    filter: ReceiptFilter,
+}
+
+/// From where a token was used.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TokenSourceIp {
+    /// The network, /24 or /48.
+    pub ip: IpAddress,
+    /// Requests from there.
+    pub requests: SafeInt,
+    /// When the newest came in.
+    pub last_seen_at: DateTime,
+}
+
+/// Networks that a token's usage names at most.
+const SOURCE_IPS_MAX: u64 = 50;
+
+impl TokenUsage {
+    async fn read(ctx: &Context<'_>, token: TokenId, range: DateTimeRange) -> Result<Self> {
+        let now = ctx.now()?;
+        let range = range.of_a_month("range", now)?;
+        let filter = ReceiptFilter { tokens: Some(vec![token]), received_at: Some(range), ..ReceiptFilter::default() };
+        let counts = receipts::count_by_code(ctx.database()?, &filter, &[range.since]).await.map_err(failed)?;
+        let (mut accepted, mut refused) = (0, 0);
+        for one in counts {
+            match one.code.verdict() {
+                Verdict::Recorded | Verdict::Duplicate | Verdict::NoChange | Verdict::Parked => accepted += one.count,
+                Verdict::Refused => refused += one.count,
+                Verdict::Failed => {}
+            }
+        }
+        Ok(Self { accepted: SafeInt(accepted), refused: SafeInt(refused), filter })
+    }
+}
+
+#[ComplexObject]
+impl TokenUsage {
+    /// The networks that it was used from, the busiest first, 50 at most.
+    #[graphql(directive = auth::apply(Role::Manager))]
+    async fn source_ips(&self, ctx: &Context<'_>) -> Result<Option<Vec<TokenSourceIp>>> {
+        let networks = receipts::count_by_network(ctx.database()?, &self.filter, SOURCE_IPS_MAX).await;
+        let networks = networks.map_err(failed)?.into_iter().map(|one| TokenSourceIp {
+            ip: IpAddress(one.network),
+            requests: SafeInt(one.requests),
+            last_seen_at: DateTime(one.last),
+        });
+        Ok(Some(networks.collect()))
     }
 }
 

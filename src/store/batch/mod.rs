@@ -26,13 +26,14 @@ pub use foreign_clicks::{find_aliases, find_foreign_clicks};
 pub use idempotency::{KeptCall, find_call};
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::{existing_receipts, insert_missing_receipts};
-pub use rollups::Bucket;
+pub use rollups::{Bucket, DayBucket};
 pub use tokens::{MARK_MILLIS, mark_tokens_used};
 
 use super::connect::Tx;
 use super::error::StoreError;
 use crate::domain::audit::AuditEvent;
 use crate::domain::click::Click;
+use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Change, Conversion, Figures};
 use crate::domain::receipt::Receipt;
 use sea_orm::{FromQueryResult, QueryResult};
@@ -62,6 +63,12 @@ pub struct NewRows<'a> {
     pub calls: &'a [KeptCall],
     /// Differences, in key order; added up where a row is there.
     pub figures: &'a [(&'a Bucket, &'a Figures)],
+    /// The same by day, in key order.
+    pub day_figures: &'a [(&'a DayBucket, &'a Figures)],
+    /// Where the days begin whose facts this batch touches, also where no figure moves.
+    pub days: &'a [Timestamp],
+    /// Which count of days they are of.
+    pub day_generation: i32,
     /// The writer's own: two writers never meet on a row of figures.
     pub slot: i16,
 }
@@ -79,6 +86,8 @@ pub async fn insert_new(tx: &mut Tx, new: &NewRows<'_>) -> Result<(), StoreError
         audit::audit_rows(new.audit)?,
         idempotency::call_rows(new.calls),
         rollups::figure_rows(new.slot, new.figures),
+        rollups::day_rows((new.day_generation, new.slot), new.day_figures),
+        rollups::change_rows((new.day_generation, new.slot), new.days),
     ])
     .await
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use roundtrip::domain::advertiser::Advertiser;
 use roundtrip::domain::answer::Answer;
+use roundtrip::domain::calendar::Zone;
 use roundtrip::domain::click::Click;
 use roundtrip::domain::clock::{Clock, Entropy, Timestamp};
 use roundtrip::domain::code::Code;
@@ -29,7 +30,9 @@ use roundtrip::domain::snapshot::Snapshot;
 use roundtrip::domain::tracking_domain::{DomainState, TrackingDomain};
 use roundtrip::domain::transaction_id::{Kind, Minter, TransactionId};
 use roundtrip::intake::{Intake, IntakeOptions, IntakeParts, QueueLimits, WriterTask};
-use roundtrip::store::{ConnectOptionsOf, Database, Engine};
+use roundtrip::store::days::Generation;
+use roundtrip::store::sub_ids::{self, Held};
+use roundtrip::store::{ConnectOptionsOf, Database, Engine, keeper};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -115,6 +118,20 @@ impl Bench {
     pub(crate) async fn crash(&mut self) {
         self.writers.shutdown().await;
         self.open_again().await;
+    }
+
+    /// Counts every day by sub id that has changed since it was counted.
+    pub(crate) async fn count_sub_ids(&self) {
+        let now = self.clock.now();
+        let held = Held { holder: "bench".into(), until: now.plus_seconds(60) };
+        assert!(keeper::take(&self.database, &held.holder, now, held.until).await.unwrap());
+        let days = Generation { number: 0, zone: Zone::utc() };
+        for day in sub_ids::outdated(&self.database, days.number).await.unwrap() {
+            assert!(sub_ids::count_day(&self.database, &days, day, &held, now).await.unwrap());
+        }
+        while let Some(edition) = sub_ids::stale(&self.database).await.unwrap() {
+            sub_ids::delete(&self.database, edition).await.unwrap();
+        }
     }
 
     async fn open_again(&mut self) {
@@ -259,6 +276,7 @@ pub(crate) fn hit(
     Hit {
         replay: None,
         params: canonical_params(&inbound, keyring),
+        kept_params: None,
         address: PrivateAddress::of(keyring, address),
         conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(keyring, ip)),
         email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(keyring, email)),

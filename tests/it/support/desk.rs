@@ -61,6 +61,7 @@ pub(crate) async fn app_on(database: Database, dns: Arc<dyn DnsLookup>) -> (App,
             redisplay_tokens: true,
             token_overlap_seconds: 24 * 3600,
             token_overlap_seconds_max: 7 * 24 * 3600,
+            receipt_days: 30,
         },
     };
     refresh(&app).await.unwrap();

@@ -11,6 +11,7 @@ use crate::domain::inbound::{Pairs, SecureSlot, read as read_pairs};
 use crate::domain::keyring::{Keyring, SeededEntropy};
 use crate::domain::privacy::{PersonalHash, PrivateAddress, PrivateEmail};
 use crate::domain::receipt::{Arrival, canonical_params, private_extras};
+use crate::domain::settings::EmailStorage;
 use crate::store::spool::SpoolId;
 
 const ID: &str = "0c0t6yvh2mk3w8q1r5x9zpa4db7ej0fg2hn6stvw";
@@ -22,10 +23,11 @@ fn hit(door: Door, query: &str) -> Hit {
     Hit {
         replay: None,
         params: canonical_params(&inbound, &keyring),
+        kept_params: None,
         address: PrivateAddress::of(&keyring, address),
         conversion_ip: inbound.conversion_ip.map(|ip| PrivateAddress::of(&keyring, ip)),
         email: inbound.user_email.as_deref().and_then(|email| PrivateEmail::of(&keyring, email)),
-        extras: private_extras(&inbound, &keyring),
+        extras: private_extras(&inbound, &keyring, EmailStorage::Hashed),
         arrival: Arrival {
             at: Timestamp::from_millis(1_780_315_200_000),
             method: "GET".into(),

@@ -1,0 +1,36 @@
+//! Counts and money of one day by the publisher's first free field.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "rollup_sub_id")]
+pub struct Model {
+    /// Of one count of one day: which day that is says `sub_id_day`.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub edition: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub offer_id: i32,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publisher_id: i32,
+    /// Empty where there is none; `(other)` for all that are beyond the bound.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub sub_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub currency: String,
+    pub clicks: i64,
+    pub conversions: i64,
+    pub approved: i64,
+    pub pending: i64,
+    pub rejected: i64,
+    /// Later results of conversions, in none of the counts above.
+    pub events: i64,
+    /// Of approved conversions.
+    pub revenue_micros: i64,
+    /// Of approved conversions.
+    pub payout_micros: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

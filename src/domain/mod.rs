@@ -40,7 +40,6 @@ mod secret_text;
 pub mod secure_token;
 pub mod session;
 pub mod settings;
-pub mod setup_code;
 pub mod snapshot;
 pub mod status;
 pub mod test_link;

@@ -8,7 +8,9 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter a
 
 use super::connect::Database;
 use super::error::StoreError;
-use super::{advertisers, api_keys, domains, foreign_clicks, offers, operators, publishers, sessions, settings, tokens};
+use super::{
+    advertisers, api_keys, domains, foreign_clicks, offers, operators, publishers, sessions, settings, tokens,
+};
 use crate::domain::ids::OperatorId;
 use crate::domain::secure_token::TokenDigest;
 use crate::domain::snapshot::Snapshot;

@@ -181,7 +181,12 @@ pub struct OperatorInput {
 impl From<OperatorInput> for OperatorChanges {
     fn from(input: OperatorInput) -> Self {
         let OperatorInput { name, role, timezone, is_active } = input;
-        Self { name, role: role.map(Into::into), time_zone: layers(timezone, |zone| zone.0.name().to_owned()), is_active }
+        Self {
+            name,
+            role: role.map(Into::into),
+            time_zone: layers(timezone, |zone| zone.0.name().to_owned()),
+            is_active,
+        }
     }
 }
 

@@ -60,5 +60,12 @@ async function send<R>(body: string, token: string, signal?: AbortSignal): Promi
   if (typeof answer !== "object" || answer === null) {
     throw new ApiError("UNREADABLE", `The server answered ${response.status} with something that is not JSON`);
   }
-  return answer as Answer<R>;
+  return withWait(answer as Answer<R>, Number(response.headers.get("retry-after")));
+}
+
+/** How long to wait stands in a header, and belongs to the error. */
+function withWait<R>(answer: Answer<R>, seconds: number): Answer<R> {
+  const [error] = answer.errors ?? [];
+  if (error?.extensions && seconds > 0) error.extensions.retryAfterSeconds = seconds;
+  return answer;
 }

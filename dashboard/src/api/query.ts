@@ -14,6 +14,8 @@ export const queryClient = new QueryClient({
     queries: {
       staleTime: STALE_MILLIS,
       retry: (failures, error) => failures < RETRIES && asApiError(error).isTransient,
+      // A server that says when to come again means it.
+      retryDelay: (failures, error) => (asApiError(error).details.retryAfterSeconds ?? 2 ** failures) * 1000,
       // An `OFFLINE` of ours says more than the browser's guess about the network.
       networkMode: "always",
     },

@@ -6,6 +6,9 @@ import { type ReactNode, useEffect, useId, useRef } from "react";
 
 import { IconButton } from "./button";
 
+/** Where it is as wide as the screen. */
+const NARROW = "(max-width: 40rem)";
+
 interface Props {
   title: ReactNode;
   /** Another one: the focus goes to the top again. */
@@ -46,6 +49,11 @@ export function Drawer({ title, subject, onClose, children }: Props) {
       ref={frame}
       tabIndex={-1}
       aria-labelledby={heading}
+      onBlur={({ relatedTarget, currentTarget }) => {
+        // On a narrow screen it covers the list: what is behind it must not get the focus.
+        const isBehind = relatedTarget instanceof Element && relatedTarget.closest("#main") && !currentTarget.contains(relatedTarget);
+        if (isBehind && matchMedia(NARROW).matches) currentTarget.focus();
+      }}
       className={
         "fixed inset-y-0 right-0 z-30 flex w-full max-w-xl flex-col border-l border-line bg-surface shadow-over " +
         "outline-none animate-slide-in"

@@ -1,10 +1,19 @@
 # syntax=docker/dockerfile:1
-# The server in two stages: the first one builds, the second one holds the binary and little else.
-# The Rust version is that of rust-toolchain.toml.
+# The server in three stages: the dashboard, the binary that carries it, and an image that holds the binary and little
+# else. The Rust version is that of rust-toolchain.toml.
+
+FROM node:20-bookworm-slim AS dashboard
+WORKDIR /source/dashboard
+COPY dashboard/package.json dashboard/package-lock.json dashboard/.npmrc ./
+RUN npm ci
+COPY schema.graphql ../
+COPY dashboard ./
+RUN npm run codegen && npm run build
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
+COPY --from=dashboard /source/dashboard/dist dashboard/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     cargo build --locked --release --bin roundtrip \

@@ -1,6 +1,7 @@
 // Reading, as hooks: one document, a list that grows by "load more", and the cache that both share.
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useMemo, useRef } from "react";
 
 import { request } from "./client";
 import { type ApiError, asApiError } from "./errors";
@@ -85,8 +86,11 @@ export function useList<R, V extends { after?: string | null }, N>(
     ...options,
   });
   const pages = query.data?.pages;
+  // The same array until other pages come: a table puts its rows together anew for another one.
+  const picked = useRef(pick);
+  const rows = useMemo(() => pages?.flatMap((page) => picked.current(page).nodes), [pages]);
   return {
-    rows: pages?.flatMap((page) => pick(page).nodes),
+    rows,
     /** The first page's whole answer, for what stands beside the list. */
     first: pages?.[0],
     error: query.error ? asApiError(query.error) : null,

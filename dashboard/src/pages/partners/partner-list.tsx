@@ -2,7 +2,7 @@
 // drawer. Their pages say what is special about each.
 
 import { Plus } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useMemo, useRef } from "react";
 
 import type { Outcome } from "@/api/change";
 import type { PartnerInput, PartnerState } from "@/api/gql/graphql";
@@ -59,6 +59,9 @@ interface Props {
 export function PartnerList({ noun, title, about, search, set, list, drawer, form }: Props) {
   const mayEdit = useMay("MANAGER");
   const isFiltered = Boolean(search.search ?? search.state);
+  const open = useRef(set);
+  open.current = set;
+  const columns = useMemo(() => columnsOf((id) => open.current({ open: id })), []);
   const create = mayEdit && (
     <Button look="primary" onClick={() => set({ create: true })}>
       <Plus aria-hidden />
@@ -72,7 +75,7 @@ export function PartnerList({ noun, title, about, search, set, list, drawer, for
           name={`${noun}s`}
           label={title}
           list={list}
-          columns={columns((id) => set({ open: id }))}
+          columns={columns}
           rowId={(row) => row.id}
           openId={search.open}
           onOpen={(row) => set({ open: row.id })}
@@ -99,7 +102,7 @@ export function PartnerList({ noun, title, about, search, set, list, drawer, for
   );
 }
 
-function columns(open: (id: string) => void): Column<Partner>[] {
+function columnsOf(open: (id: string) => void): Column<Partner>[] {
   return [
     {
       id: "name",

@@ -3,7 +3,7 @@
 
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Ban, Ellipsis, Plus, RotateCw, Timer } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 
 import { SecureTokensPageDocument, type TokenRowFragment } from "@/api/gql/graphql";
 import { useList } from "@/api/query";
@@ -60,7 +60,7 @@ export function SecureTokens() {
     </Button>
   );
   const close = () => setAsked(null);
-  const columns = mayEdit ? [...COLUMNS, menuColumn(setAsked)] : COLUMNS;
+  const columns = useMemo(() => (mayEdit ? [...COLUMNS, menuColumn(setAsked)] : COLUMNS), [mayEdit]);
 
   return (
     <Page title="Secure Tokens" about="The secrets in Postback URLs: without one, nothing that a sender says is believed." actions={create}>

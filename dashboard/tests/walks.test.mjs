@@ -94,7 +94,7 @@ test("a rejection is copied and fired, and the offer's page says so", () =>
     const answer = await fire(rejection, id);
     assert.deepEqual([answer.http, answer.code], [200, "rejected"]);
     await page.goto("/dashboard/offers/offer_42");
-    await page.getByRole("region", { name: "Last receipt" }).getByText(/rejected/i).waitFor();
+    await page.getByRole("region", { name: "Last receipt" }).getByText("Rejection: rejected.").waitFor();
   }));
 
 test("the global clickless tab says what stands in the way, and leads on", () =>

@@ -8,7 +8,7 @@ import { useApi } from "@/api/query";
 import { useMay } from "@/app/session";
 import { priceText } from "@/parts/amount";
 import { LinkButton } from "@/parts/button";
-import { Checks } from "@/parts/checks";
+import { Checks, words } from "@/parts/checks";
 import { Moment } from "@/parts/moment";
 import { Card, Facts, Page } from "@/parts/page";
 import { OfferPill, TestPill, VerdictPill } from "@/parts/pill";
@@ -194,7 +194,12 @@ function LastReceipt({ receipt }: { receipt: Receipt | null }) {
             {receipt.isTest && <TestPill />}
             <Moment at={receipt.receivedAt} />
           </div>
-          <p className="text-sm break-words">{receipt.explanation}</p>
+          <p className="text-sm break-words">
+            <span className="font-medium">
+              {words(receipt.kind)}: {words(receipt.code).toLowerCase()}.
+            </span>{" "}
+            {receipt.explanation}
+          </p>
           {receipt.suggestedFix && <Notice tone="warn">{receipt.suggestedFix}</Notice>}
           <details>
             <summary className="cursor-pointer text-sm font-medium text-accent-ink">Every check</summary>

@@ -115,7 +115,6 @@ const secureTokens = createRoute({
     scope: oneOf(raw, "scope", ["GLOBAL", "OFFER"] as const),
     offer: text(raw, "offer"),
     create: flag(raw, "create"),
-    rotate: text(raw, "rotate"),
   })),
   component: lazyRouteComponent(() => import("@/pages/secure-tokens/secure-tokens"), "SecureTokens"),
 });

@@ -54,7 +54,7 @@ export function Select({ className = "", children, ...rest }: ComponentProps<"se
       <select className={`${CONTROL} h-9 appearance-none truncate pr-8 ${className}`} {...rest}>
         {children}
       </select>
-      <ChevronDown aria-hidden className="pointer-events-none absolute top-2.5 right-2.5 size-4 text-faint" />
+      <ChevronDown aria-hidden className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-faint" />
     </div>
   );
 }

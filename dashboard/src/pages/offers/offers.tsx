@@ -10,6 +10,7 @@ import { useList } from "@/api/query";
 import { useMay } from "@/app/session";
 import { priceText } from "@/parts/amount";
 import { Button, IconButton } from "@/parts/button";
+import { Select } from "@/parts/field";
 import { FilterMany, FilterPopup, SearchBox } from "@/parts/filters";
 import { Picker, useName } from "@/parts/lookup/picker";
 import { Menu } from "@/parts/popup/menu";
@@ -30,6 +31,11 @@ const STATES = [
   ["ACTIVE", "Active"],
   ["PAUSED", "Paused"],
   ["ARCHIVED", "Archived"],
+] as const;
+const SORTS = [
+  ["NAME", "By name"],
+  ["CREATED_AT", "Newest first"],
+  ["UPDATED_AT", "Changed last first"],
 ] as const;
 
 export function Offers() {
@@ -84,6 +90,20 @@ export function Offers() {
           toolbar={
             <>
               <SearchBox label="Name or number" value={search.search ?? ""} onChange={(text) => set({ search: text || undefined })} />
+              <div className="w-40">
+                <Select
+                  aria-label="Sort by"
+                  className="h-8 text-sm"
+                  value={search.sort ?? "NAME"}
+                  onChange={(event) => set({ sort: SORTS.find(([field]) => field === event.target.value)?.[0] })}
+                >
+                  {SORTS.map(([field, text]) => (
+                    <option key={field} value={field}>
+                      {text}
+                    </option>
+                  ))}
+                </Select>
+              </div>
               <FilterMany label="State" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
               <FilterPopup
                 label="Advertiser"

@@ -455,7 +455,12 @@ const NODES: &[(&str, &str)] = &[
 ];
 
 /// The arguments of fields that cannot do without.
-const ARGUMENTS: &[(&str, &str)] = &[];
+const ARGUMENTS: &[(&str, &str)] = &[
+    ("Advertiser.stats", "(range: { since: \"2026-06-01T00:00:00Z\" })"),
+    ("Offer.stats", "(range: { since: \"2026-06-01T00:00:00Z\" })"),
+    ("Publisher.stats", "(range: { since: \"2026-06-01T00:00:00Z\" })"),
+    ("SecureToken.usage", "(range: { since: \"2026-06-01T00:00:00Z\" })"),
+];
 
 /// Every field of every type that has ids: the type, how the field is asked for, and the least role of both.
 fn node_fields() -> Vec<(String, String, Option<Role>)> {

@@ -193,7 +193,7 @@ fn kinds(request: &TestRequest) -> Vec<(PostbackKind, Vec<(String, String)>)> {
         request.params.iter().map(|param| (param.name.trim().to_owned(), param.value.clone())).collect();
     let door = request.kind.door();
     let mut or_default = |parameter: Parameter, value: &str| {
-        if !params.iter().any(|(name, _)| Parameter::find(name, door) == Some(parameter)) {
+        if !params.iter().any(|(name, _)| known(name, door) == Some(parameter)) {
             params.push((parameter.spec().name.to_owned(), value.to_owned()));
         }
     };
@@ -209,6 +209,11 @@ fn kinds(request: &TestRequest) -> Vec<(PostbackKind, Vec<(String, String)>)> {
     before.into_iter().chain([(request.kind, params)]).collect()
 }
 
+/// Names are read without regard to case.
+fn known(name: &str, door: Door) -> Option<Parameter> {
+    Parameter::find(&name.to_ascii_lowercase(), door)
+}
+
 fn check_params(request: &TestRequest) -> Result<(), UserError> {
     let door = request.kind.door();
     if request.kind == PostbackKind::Clickless {
@@ -217,8 +222,7 @@ fn check_params(request: &TestRequest) -> Result<(), UserError> {
         return Err(error.with_hint("Send it with dry_run=1, or paste its URL into postbackExplain."));
     }
     let ours = [Parameter::Secure, Parameter::TransactionId, Parameter::Test, Parameter::DryRun];
-    let is_ours =
-        |param: &&ParamInput| Parameter::find(param.name.trim(), door).is_some_and(|found| ours.contains(&found));
+    let is_ours = |param: &&ParamInput| known(param.name.trim(), door).is_some_and(|found| ours.contains(&found));
     match request.params.iter().find(is_ours) {
         Some(param) => {
             let message = format!("`{}` is put in by the server: leave it out.", param.name.trim());

@@ -53,7 +53,7 @@ const TABLE: &[Row] = &[
     Row("Query.publisher", Role::Viewer, "{ publisher(id: \"pub_7\") { name } }"),
     Row("Query.publishers", Role::Viewer, "{ publishers { nodes { name } } }"),
     Row("Query.receipt", Role::Viewer, "{ receipt(id: \"$RCP\") { code } }"),
-    Row("Query.receiptReplayExplain", Role::Manager, "{ receiptReplayExplain(id: \"$RCP\") { code } }"),
+    Row("Query.receiptReplayExplain", Role::Manager, "{ receiptReplayExplain(id: \"$REF\") { code } }"),
     Row("Query.receipts", Role::Viewer, "{ receipts { nodes { code checks { name } } } }"),
     Row(
         "Query.receiptStats",
@@ -361,6 +361,7 @@ impl Known {
         let transaction = admin.click("offer=42&publisher=7&device_id=d1").await;
         let query = format!("secure={secret}&transaction_id={transaction}&device_id=d1&conversion_ip=192.0.2.1");
         let answer = admin.track(Door::Postback, &query).await;
+        let refused = admin.track(Door::Postback, &format!("secure={secret}&transaction_id={{transaction_id}}")).await;
         let create =
             "mutation { trackingDomainCreate(hostname: \"trk.example\") { domain { id } userErrors { message } } }";
         let domain = admin.done(create, json!({})).await["domain"]["id"].as_str().unwrap().to_owned();
@@ -382,6 +383,7 @@ impl Known {
             ("$CNV", answer.conversion.unwrap().to_string()),
             ("$CHG", text(&seen["conversions"]["nodes"][0]["timeline"]["nodes"][0]["id"])),
             ("$RCP", answer.receipt.unwrap().to_string()),
+            ("$REF", refused.receipt.unwrap().to_string()),
             ("$DOM", domain),
             ("$TOK", text(&seen["secureTokens"]["nodes"][0]["id"])),
             ("$OPR", person.id.to_string()),

@@ -47,7 +47,7 @@ pub struct Hit {
     pub params: String,
     /// What the receipt keeps in their place, where the workspace drops e-mails. The fingerprint stays: were it to
     /// change with the setting, a retry would count again.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_params: Option<String>,
     pub address: PrivateAddress,
     pub conversion_ip: Option<PrivateAddress>,

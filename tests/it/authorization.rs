@@ -361,7 +361,7 @@ impl Known {
         let transaction = admin.click("offer=42&publisher=7&device_id=d1").await;
         let query = format!("secure={secret}&transaction_id={transaction}&device_id=d1&conversion_ip=192.0.2.1");
         let answer = admin.track(Door::Postback, &query).await;
-        let refused = admin.track(Door::Postback, &format!("secure={secret}&transaction_id={{transaction_id}}")).await;
+        let refused = admin.track(Door::Postback, &format!("secure={secret}&transaction_id=6650fa")).await;
         let create =
             "mutation { trackingDomainCreate(hostname: \"trk.example\") { domain { id } userErrors { message } } }";
         let domain = admin.done(create, json!({})).await["domain"]["id"].as_str().unwrap().to_owned();

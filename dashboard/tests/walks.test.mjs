@@ -265,7 +265,15 @@ test("from the printed code to the first recorded conversion by the checklist al
     await page.getByRole("alert").getByText("Use the code that the server printed").waitFor();
     await page.getByLabel("Setup code").fill(fresh.code);
     await page.getByRole("button", { name: "Make the first administrator" }).click();
-    await page.getByText("0 of 6").waitFor();
+    await page.getByText("0 of 7").waitFor();
+    const workspace = page.getByRole("dialog", { name: "Your workspace" });
+    await page.getByRole("button", { name: "Set", exact: true }).click();
+    assert.equal(await workspace.getByLabel("Time zone").inputValue(), "Europe/Berlin", "that of the browser");
+    await workspace.getByRole("button", { name: "Save" }).click();
+    await workspace.getByText("Say a currency").waitFor();
+    await workspace.getByLabel("Currency").fill("eur");
+    await workspace.getByRole("button", { name: "Save" }).click();
+    await page.getByText("1 of 7").waitFor();
 
     const add = page.getByRole("link", { name: "Add", exact: true });
     await add.first().click();
@@ -273,25 +281,24 @@ test("from the printed code to the first recorded conversion by the checklist al
     await page.getByRole("button", { name: "Create the advertiser" }).click();
     await page.getByText("Shop is made.").waitFor();
     await menu(page, "Getting started").click();
-    await page.getByText("1 of 6").waitFor();
+    await page.getByText("2 of 7").waitFor();
     await add.first().click();
     await page.getByRole("dialog").getByLabel("Name").fill("Blog");
     await page.getByRole("button", { name: "Create the publisher" }).click();
     await page.getByText("Blog is made.").waitFor();
     await menu(page, "Getting started").click();
-    await page.getByText("2 of 6").waitFor();
+    await page.getByText("3 of 7").waitFor();
     await page.getByRole("link", { name: "Create", exact: true }).first().click();
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Name").fill("Boots");
     await pick(page, "Advertiser", "Shop");
     await dialog.getByLabel("Landing page").fill("https://shop.example/?c={transaction_id}");
-    await dialog.getByLabel("Currency").fill("eur");
     await dialog.getByLabel("Revenue", { exact: true }).fill("10");
     await dialog.getByLabel("Payout", { exact: true }).fill("7");
     await dialog.getByRole("button", { name: "Create the offer" }).click();
     await page.getByRole("heading", { name: "Boots" }).waitFor();
     await menu(page, "Getting started").click();
-    await page.getByText("3 of 6").waitFor();
+    await page.getByText("4 of 7").waitFor();
     await page.getByRole("link", { name: "Create", exact: true }).click();
     await dialog.getByRole("button", { name: "Create the token" }).click();
     await dialog.getByRole("heading", { name: "The new token" }).waitFor();
@@ -303,9 +310,9 @@ test("from the printed code to the first recorded conversion by the checklist al
     const url = await copied(page, card.getByRole("button", { name: "Copy", exact: true }));
     const link = await copied(page, page.getByRole("button", { name: "Copy link" }));
     await menu(page, "Getting started").click();
-    await page.getByText("4 of 6").waitFor();
+    await page.getByText("5 of 7").waitFor();
     assert.equal((await fire(url, await click(link))).code, "recorded");
-    await page.getByText("6 of 6").waitFor();
+    await page.getByText("7 of 7").waitFor();
     assert.deepEqual(faults(), []);
   } finally {
     await close();

@@ -27,6 +27,11 @@ export function countText(value: number): string {
   return value.toLocaleString();
 }
 
+/** A part of a whole, in per cent: counts, never money. */
+export function shareText(part: number, whole: number): string {
+  return (part / whole).toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 });
+}
+
 /** A counted list: behind 10 000 counting stops. */
 export function boundedText({ value, isExact }: { value: number; isExact: boolean }): string {
   return isExact ? value.toLocaleString() : `${value.toLocaleString()}+`;

@@ -2,14 +2,22 @@
 
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Archive, ArchiveRestore, Ellipsis, Link2, Plus, Settings2 } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 
 import { useChange } from "@/api/change";
-import { ArchiveOfferDocument, OffersPageDocument, type OffersPageQuery, UnarchiveOfferDocument } from "@/api/gql/graphql";
-import { useList } from "@/api/query";
+import {
+  ArchiveOfferDocument,
+  OffersPageDocument,
+  type OffersPageQuery,
+  OfferStatsDocument,
+  type OfferStatsQuery,
+  UnarchiveOfferDocument,
+} from "@/api/gql/graphql";
+import { useApi, useList } from "@/api/query";
 import { useMay } from "@/app/session";
-import { priceText } from "@/parts/amount";
+import { countText, priceText, shareText } from "@/parts/amount";
 import { Button, IconButton } from "@/parts/button";
+import { Sparkline } from "@/parts/chart/sparkline";
 import { Select } from "@/parts/field";
 import { FilterMany, FilterPopup, SearchBox } from "@/parts/filters";
 import { Picker, useName } from "@/parts/lookup/picker";
@@ -25,6 +33,7 @@ import { toast } from "@/parts/toast";
 const NewOffer = lazy(() => import("./offer-form").then(({ NewOffer }) => ({ default: NewOffer })));
 
 type Row = OffersPageQuery["offers"]["nodes"][number];
+type Figures = OfferStatsQuery["stats"]["rows"][number];
 
 const PAGE = 50;
 const STATES = [
@@ -57,6 +66,8 @@ export function Offers() {
     },
     (data) => data.offers,
   );
+  const figures = useFigures(list.rows);
+  const columns = useMemo(() => COLUMNS(figures), [figures]);
   const isFiltered = Boolean(search.search ?? search.state ?? search.advertiser);
   const create = mayEdit && (
     <Button look="primary" onClick={() => set({ create: true })}>
@@ -128,7 +139,35 @@ export function Offers() {
   );
 }
 
-const columns: Column<Row>[] = [
+/** How far back the figures of the list go. */
+const DAYS = 7;
+const QUARTER_MILLIS = 900_000;
+
+/** Figures of the offers that are shown, by id; empty until they are there, so that the list never waits for them. */
+function useFigures(offers: Row[] | undefined): ReadonlyMap<string, Figures> | undefined {
+  // Fixed while the page is open, on a quarter of an hour as reports want it.
+  const [since] = useState(() => {
+    const now = Date.now();
+    return new Date(now - (now % QUARTER_MILLIS) - DAYS * 86_400_000).toISOString();
+  });
+  const ids = offers?.map((offer) => offer.id) ?? [];
+  const { data } = useApi(
+    OfferStatsDocument,
+    {
+      input: {
+        range: { since },
+        interval: "DAY",
+        groupBy: ["OFFER"],
+        filter: { offerIds: ids },
+        limit: Math.max(ids.length, 1),
+      },
+    },
+    { enabled: ids.length > 0 },
+  );
+  return useMemo(() => data && new Map(data.stats.rows.map((row) => [row.keys[0]?.value ?? "", row])), [data]);
+}
+
+const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>[] => [
   {
     id: "name",
     header: "Offer",
@@ -173,6 +212,39 @@ const columns: Column<Row>[] = [
     header: "Payout",
     meta: { align: "right", from: "sm" },
     cell: ({ row }) => <span className="figures">{priceText(row.original.payout)}</span>,
+  },
+  {
+    id: "clicks",
+    header: `Clicks, ${DAYS} days`,
+    meta: { align: "right", from: "lg" },
+    cell: ({ row }) => {
+      const clicks = figures?.get(row.original.id)?.metrics.clicks ?? 0;
+      return <span className="figures">{figures ? countText(clicks) : ""}</span>;
+    },
+  },
+  {
+    id: "conversions",
+    header: `Conversions, ${DAYS} days`,
+    meta: { align: "right", from: "md" },
+    cell: ({ row }) => {
+      const found = figures?.get(row.original.id);
+      return (
+        <span className="figures flex items-center justify-end gap-2">
+          {found?.series && <Sparkline values={found.series.map((point) => point.metrics.conversions)} />}
+          {figures ? countText(found?.metrics.conversions ?? 0) : ""}
+        </span>
+      );
+    },
+  },
+  {
+    id: "approval",
+    header: "Approved",
+    meta: { align: "right", from: "xl" },
+    cell: ({ row }) => {
+      const metrics = figures?.get(row.original.id)?.metrics;
+      const decided = metrics ? metrics.approved + metrics.rejected : 0;
+      return <span className="figures">{metrics && decided > 0 ? shareText(metrics.approved, decided) : "–"}</span>;
+    },
   },
   {
     id: "lastReceipt",

@@ -1,12 +1,15 @@
 // From nothing to the first recorded conversion: a list that ticks itself, because it looks at what is there.
 
 import { ArrowRight, Check } from "lucide-react";
+import { useState } from "react";
 
 import { StartProgressDocument, type StartProgressQuery } from "@/api/gql/graphql";
 import { useApi } from "@/api/query";
-import { LinkButton } from "@/parts/button";
+import { useMay } from "@/app/session";
+import { Button, LinkButton } from "@/parts/button";
 import { Card, Page } from "@/parts/page";
 import { Loaded, Notice } from "@/parts/states";
+import { Workspace } from "./workspace";
 
 const LOOK_MILLIS = 4_000;
 
@@ -18,20 +21,34 @@ interface Step {
 }
 
 export function Start() {
+  const mayEdit = useMay("ADMIN");
+  const [isOpen, setOpen] = useState(false);
   const query = useApi(StartProgressDocument, {}, { refetchInterval: LOOK_MILLIS });
   return (
-    <Page title="Getting started" about="Six steps to the first conversion. The list ticks itself.">
+    <Page title="Getting started" about="The way to the first conversion. The list ticks itself.">
       <Card isFlush>
-        <Loaded query={query}>{(data) => <Checklist steps={steps(data)} />}</Loaded>
+        <Loaded query={query}>{(data) => <Checklist steps={steps(data, mayEdit && (() => setOpen(true)))} />}</Loaded>
       </Card>
+      {isOpen && query.data && <Workspace settings={query.data.settings} onClose={() => setOpen(false)} />}
     </Page>
   );
 }
 
-function steps(data: StartProgressQuery): Step[] {
-  const { advertisers, publishers, offers, secureTokens, receipts, conversions } = data;
+/** `openWorkspace` is false for whoever may not change it. */
+function steps(data: StartProgressQuery, openWorkspace: false | (() => void)): Step[] {
+  const { settings, advertisers, publishers, offers, secureTokens, receipts, conversions } = data;
   const offer = offers.nodes[0];
   return [
+    {
+      title: "Say your time zone and currency",
+      text: "Whose days reports count, and what offers are paid in that say nothing else.",
+      isDone: Boolean(settings.currency),
+      action: openWorkspace && (
+        <Button size="small" onClick={openWorkspace}>
+          Set
+        </Button>
+      ),
+    },
     {
       title: "Add an advertiser",
       text: "Who pays for results, and whose server reports them.",

@@ -240,7 +240,7 @@ test("a drawer is opened and walked by keys alone, and back closes it", () =>
 test("the palette finds pages, offers and partners", () =>
   inWindow(async (page) => {
     await page.keyboard.press("Control+k");
-    const search = page.getByRole("combobox");
+    const search = page.getByRole("dialog", { name: "Search everything" }).getByRole("combobox");
     await search.fill("domains");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Domains" }).waitFor();

@@ -48,10 +48,11 @@ export function TextArea({ className = "", ...rest }: ComponentProps<"textarea">
   return <textarea rows={3} className={`${CONTROL} py-2 ${className}`} {...rest} />;
 }
 
-export function Select({ className = "", children, ...rest }: ComponentProps<"select">) {
+/** `isSmall`: as high as the filters beside it. */
+export function Select({ className = "", isSmall = false, children, ...rest }: ComponentProps<"select"> & { isSmall?: boolean }) {
   return (
     <div className="relative">
-      <select className={`${CONTROL} h-9 appearance-none truncate pr-8 ${className}`} {...rest}>
+      <select className={`${CONTROL} ${isSmall ? "h-8 text-sm" : "h-9"} appearance-none truncate pr-8 ${className}`} {...rest}>
         {children}
       </select>
       <ChevronDown aria-hidden className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-faint" />

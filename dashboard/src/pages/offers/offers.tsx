@@ -104,7 +104,7 @@ export function Offers() {
               <div className="w-40">
                 <Select
                   aria-label="Sort by"
-                  className="h-8 text-sm"
+                  isSmall
                   value={search.sort ?? "NAME"}
                   onChange={(event) => set({ sort: SORTS.find(([field]) => field === event.target.value)?.[0] })}
                 >

@@ -204,7 +204,7 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   {
     id: "revenue",
     header: "Revenue",
-    meta: { align: "right", from: "lg" },
+    meta: { align: "right", isExtra: true },
     cell: ({ row }) => <span className="figures">{priceText(row.original.revenue)}</span>,
   },
   {
@@ -215,7 +215,7 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   },
   {
     id: "clicks",
-    header: `Clicks, ${DAYS} days`,
+    header: `Clicks, ${DAYS} d`,
     meta: { align: "right", from: "lg" },
     cell: ({ row }) => {
       const clicks = figures?.get(row.original.id)?.metrics.clicks ?? 0;
@@ -224,7 +224,7 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   },
   {
     id: "conversions",
-    header: `Conversions, ${DAYS} days`,
+    header: `Conversions, ${DAYS} d`,
     meta: { align: "right", from: "md" },
     cell: ({ row }) => {
       const found = figures?.get(row.original.id);

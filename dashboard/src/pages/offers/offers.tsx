@@ -174,21 +174,12 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
     enableHiding: false,
     cell: ({ row: { original: offer } }) => (
       <div className="min-w-40">
-        <Link
-          to="/offers/$offerId"
-          params={{ offerId: offer.id }}
-          className="font-medium break-words hover:underline"
-        >
+        <Link to="/offers/$offerId" params={{ offerId: offer.id }} className="font-medium break-words hover:underline">
           {offer.name}
         </Link>
+        <p className="figures text-xs text-faint">{offer.number}</p>
       </div>
     ),
-  },
-  {
-    id: "number",
-    header: "Number",
-    meta: { align: "right", from: "sm" },
-    cell: ({ row }) => <span className="figures text-soft">{row.original.number}</span>,
   },
   { id: "state", header: "Status", cell: ({ row }) => <OfferPill state={row.original.state} /> },
   {

@@ -47,9 +47,11 @@ on_both_engines! {
         let (mut receipts, mut changes) = (Vec::new(), Vec::new());
         for _ in 0..4 {
             let item = socket.item().await;
-            match &item["data"]["receipts"]["receipt"]["id"] {
-                Value::Null => changes.push(item["data"]["conversionChanges"]["change"]["type"].clone()),
-                id => receipts.push(id.clone()),
+            let receipt = &item["data"]["receipts"]["receipt"]["id"];
+            if receipt.is_null() {
+                changes.push(item["data"]["conversionChanges"]["change"]["type"].clone());
+            } else {
+                receipts.push(receipt.clone());
             }
         }
         assert_eq!(receipts, expected);

@@ -99,7 +99,7 @@ impl Socket {
     pub(crate) async fn item(&mut self) -> Value {
         match self.next().await {
             Came::Message(mut message) if message["type"] == "next" => message["payload"].take(),
-            other => panic!("{other:?}"),
+            other @ (Came::Message(_) | Came::Closed(_)) => panic!("{other:?}"),
         }
     }
 

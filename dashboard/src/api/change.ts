@@ -80,5 +80,6 @@ function failed<P>(message: string): Outcome<P> {
 export function sentence(error: ApiError): string {
   const { requestId, requiredRole } = error.details;
   if (error.code === "FORBIDDEN" && requiredRole) return `This needs the role ${requiredRole}.`;
-  return requestId ? `${error.message} (request ${requestId}).` : `${error.message}.`;
+  const message = error.message.replace(/\.$/, "");
+  return requestId ? `${message} (request ${requestId}).` : `${message}.`;
 }

@@ -5,7 +5,8 @@ import { ApiError, fromWire, type WireError } from "./errors";
 import { accessToken, distrust } from "./session";
 import type { TypedDocumentString } from "./gql/graphql";
 
-interface Answer<R> {
+/** A GraphQL answer as it comes. */
+export interface Answer<R> {
   data?: R | null;
   errors?: WireError[];
 }
@@ -17,17 +18,21 @@ export async function request<R, V>(
   variables: V,
   signal?: AbortSignal,
 ): Promise<R> {
-  const body = JSON.stringify({ query: document.toString(), variables });
-  const token = await signedInToken();
-  let answer = await send<R>(body, token, signal);
-  if (answer.errors?.[0]?.extensions?.code === "UNAUTHENTICATED") {
-    distrust(token);
-    answer = await send<R>(body, await signedInToken(), signal);
-  }
+  const answer = await ask<R>({ query: document.toString(), variables }, signal);
   const [error] = answer.errors ?? [];
   if (error) throw fromWire(error);
   if (!answer.data) throw new ApiError("UNREADABLE", "The server's answer holds no data");
   return answer.data;
+}
+
+/** The whole answer, errors too, to whatever text somebody wrote. Throws when there is none. */
+export async function ask<R>(question: { query: string; variables?: unknown }, signal?: AbortSignal): Promise<Answer<R>> {
+  const body = JSON.stringify(question);
+  const token = await signedInToken();
+  const answer = await send<R>(body, token, signal);
+  if (answer.errors?.[0]?.extensions?.code !== "UNAUTHENTICATED") return answer;
+  distrust(token);
+  return send<R>(body, await signedInToken(), signal);
 }
 
 async function signedInToken(): Promise<string> {

@@ -65,10 +65,22 @@ export async function setUp(first: { code: string; email: string; name: string; 
   keep(await post<Welcome>("/api/setup", first));
 }
 
+/** Sets the password of somebody who was invited, with the code of their link. */
+export async function acceptInvitation(first: { code: string; password: string }): Promise<void> {
+  keep(await post<Welcome>("/api/invite", first));
+}
+
 /** Has nobody been set up yet? Then the way in is the printed code. */
 export async function isFirstRun(): Promise<boolean> {
   const answer = await told<{ setup_complete: boolean }>("/api/setup", { method: "GET" });
   return !answer.setup_complete;
+}
+
+/** Whoever is signed in changed their own name, or was changed. */
+export function renamed(name: string): void {
+  if (state.phase !== "in") return;
+  state = { phase: "in", operator: { ...state.operator, name } };
+  for (const listener of listeners) listener();
 }
 
 export async function signOut(): Promise<void> {

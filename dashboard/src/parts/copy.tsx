@@ -10,7 +10,7 @@ import { toast } from "./toast";
 const SAID_MILLIS = 2_000;
 
 /** True when it is there. A text that has yet to be fetched is promised at once: Safari forgets the click meanwhile. */
-async function write(text: string | Promise<string | null>): Promise<boolean> {
+export async function copyText(text: string | Promise<string | null>): Promise<boolean> {
   if (!navigator.clipboard) return false;
   try {
     if (typeof text === "string") {
@@ -39,7 +39,7 @@ export function useCopy(text: string | (() => Promise<string | null>)) {
 
   async function copy(): Promise<void> {
     const made = typeof text === "string" ? text : text();
-    const isThere = await write(made);
+    const isThere = await copyText(made);
     if ((await made) === null) return;
     if (isThere) setCopied(true);
     else toast("The browser did not let the dashboard write to the clipboard: use Reveal, and copy by hand.", { tone: "bad" });
@@ -77,6 +77,18 @@ export function CopyIcon({ text, what }: { text: string; what: string }) {
     <IconButton label={isCopied ? "Copied" : `Copy ${what}`} onClick={() => void copy()}>
       {isCopied ? <Check aria-hidden className="text-good" /> : <Copy aria-hidden />}
     </IconButton>
+  );
+}
+
+/** An id to read and to copy. */
+export function CopiedId({ text, what = "the id" }: { text: string; what?: string }) {
+  return (
+    <span className="flex items-start gap-1">
+      <span className="mono min-w-0 break-all">{text}</span>
+      <span className="-my-1 shrink-0">
+        <CopyIcon text={text} what={what} />
+      </span>
+    </span>
   );
 }
 

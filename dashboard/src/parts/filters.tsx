@@ -94,7 +94,7 @@ export function FilterPopup({
         trigger={
           <Button
             size="small"
-            className={`h-8 max-w-64 ${shown ? "rounded-r-none border-accent/50 bg-accent-soft text-accent-ink" : ""}`}
+            className={`h-8 max-w-64 ${shown ? "rounded-r-none border-accent/50! bg-accent-soft! text-accent-ink!" : ""}`}
           >
             {shown ? <Check aria-hidden /> : <ListFilter aria-hidden />}
             <span className="truncate">{shown ? `${label}: ${shown}` : label}</span>
@@ -109,7 +109,7 @@ export function FilterPopup({
           aria-label={`Clear ${label}`}
           title={`Clear ${label}`}
           onClick={onClear}
-          className="h-8 rounded-l-none border-l-0 border-accent/50 bg-accent-soft px-1.5 text-accent-ink"
+          className="h-8 rounded-l-none border-l-0 border-accent/50! bg-accent-soft! px-1.5 text-accent-ink!"
         >
           <X aria-hidden />
         </Button>

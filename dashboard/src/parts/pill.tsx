@@ -10,6 +10,7 @@ import {
   Copy,
   FlaskConical,
   Hourglass,
+  LoaderCircle,
   type LucideIcon,
   Pause,
   TriangleAlert,
@@ -18,6 +19,7 @@ import {
 import type {
   ConversionStatus,
   DomainState,
+  JobState,
   OfferState,
   PartnerState,
   TokenState,
@@ -76,6 +78,14 @@ const VERDICT: Record<Verdict, Row> = {
   REFUSED: ["bad", CircleX, "Refused"],
   FAILED: ["bad", TriangleAlert, "Failed"],
 };
+const JOB: Record<JobState, Row> = {
+  QUEUED: ["plain", Clock, "Waiting"],
+  RUNNING: ["accent", LoaderCircle, "Under way"],
+  SUCCEEDED: ["good", CircleCheck, "Done"],
+  PARTIAL: ["warn", TriangleAlert, "Partly done"],
+  FAILED: ["bad", CircleX, "Failed"],
+  CANCELLED: ["plain", Ban, "Stopped"],
+};
 
 function Status({ row: [tone, icon, word] }: { row: Row }) {
   return (
@@ -91,6 +101,7 @@ export const PartnerPill = ({ state }: { state: PartnerState }) => <Status row={
 export const TokenPill = ({ state }: { state: TokenState }) => <Status row={TOKEN[state]} />;
 export const DomainPill = ({ state }: { state: DomainState }) => <Status row={DOMAIN[state]} />;
 export const VerdictPill = ({ verdict }: { verdict: Verdict }) => <Status row={VERDICT[verdict]} />;
+export const JobPill = ({ state }: { state: JobState }) => <Status row={JOB[state]} />;
 export const TestPill = () => (
   <Pill tone="accent" icon={FlaskConical}>
     Test

@@ -58,6 +58,8 @@ interface Props<N> {
 
 const VirtualRows = lazy(() => import("./virtual-rows"));
 
+/** The same array each time: the table takes another one for other rows. */
+const NO_ROWS: unknown[] = [];
 const ROW_PIXELS = 45;
 const SKELETON_ROWS = 8;
 /** Shorter lists are rendered whole, so that the browser's own search finds every row. */
@@ -67,12 +69,14 @@ const FROM = { sm: "max-sm:hidden", md: "max-md:hidden", lg: "max-lg:hidden", xl
 export function DataTable<N>(props: Props<N>) {
   const { list, columns, rowId, selection, label } = props;
   const [visibility, setVisibility] = useColumnChoice(props.name, columns);
-  const rows = list.rows ?? [];
+  const rows = list.rows ?? (NO_ROWS as N[]);
   const table = useReactTable({
     data: rows,
     columns,
     getRowId: rowId,
     getCoreRowModel: getCoreRowModel(),
+    // There are no pages: to go back to the first one would only render again.
+    autoResetPageIndex: false,
     state: { columnVisibility: visibility },
     onColumnVisibilityChange: setVisibility,
   });
@@ -124,7 +128,7 @@ export function DataTable<N>(props: Props<N>) {
 
   return (
     <div>
-      <div className="flex flex-wrap items-center justify-between gap-2 border-b border-line px-3 py-2 sm:px-4">
+      <div className="flex items-start justify-between gap-2 border-b border-line px-3 py-2 sm:px-4">
         <div className="flex min-w-0 grow flex-wrap items-center gap-2">{props.toolbar}</div>
         <ColumnChoice columns={columns} visibility={visibility} onChange={setVisibility} />
       </div>
@@ -245,7 +249,7 @@ function useRowKeys<N>(frame: React.RefObject<HTMLDivElement | null>, props: Pro
     return focused ?? openId;
   };
   const walk = (step: number) => {
-    const rows = list.rows ?? [];
+    const rows = list.rows ?? (NO_ROWS as N[]);
     const at = rows.findIndex((row) => rowId(row) === current());
     const next = rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)];
     if (!next) return;

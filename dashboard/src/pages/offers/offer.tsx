@@ -2,23 +2,26 @@
 
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Link2 } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
 
 import { OfferPageDocument, type OfferPageQuery } from "@/api/gql/graphql";
 import { useApi } from "@/api/query";
 import { useMay } from "@/app/session";
 import { priceText } from "@/parts/amount";
-import { LinkButton } from "@/parts/button";
+import { Button, LinkButton } from "@/parts/button";
 import { Checks, words } from "@/parts/checks";
 import { Moment } from "@/parts/moment";
 import { Card, Facts, Page } from "@/parts/page";
 import { OfferPill, TestPill, VerdictPill } from "@/parts/pill";
+import { CheckUrl } from "@/parts/try-url/check-url";
 import { Empty, Loaded, Notice, Skeleton } from "@/parts/states";
 import { Tabs } from "@/parts/tabs";
 import { type CardKind, UrlCard } from "@/parts/url-card/url-card";
-import { CheckUrl } from "./check-url";
 import { OfferEvents } from "./offer-events";
 import { OfferSettings } from "./offer-form";
 import { OfferPublishers } from "./offer-publishers";
+
+const SendTest = lazy(() => import("@/parts/try-url/send-test").then(({ SendTest }) => ({ default: SendTest })));
 
 type Offer = NonNullable<OfferPageQuery["offer"]>;
 type Receipt = NonNullable<Offer["tracking"]["lastReceipt"]>;
@@ -94,7 +97,7 @@ function General({ offer }: { offer: Offer }) {
         {mayExplain && <CheckUrl />}
       </div>
       <div className="grid gap-5">
-        <LastReceipt receipt={offer.tracking.lastReceipt ?? null} />
+        <LastReceipt offerId={offer.id} receipt={offer.tracking.lastReceipt ?? null} />
         <Card title="Details">
           <Facts
             rows={[
@@ -184,9 +187,21 @@ function Blocked({ tab, blocker, offerId }: { tab: UrlTab; blocker: string; offe
   );
 }
 
-function LastReceipt({ receipt }: { receipt: Receipt | null }) {
+function LastReceipt({ offerId, receipt }: { offerId: string; receipt: Receipt | null }) {
+  const mayTest = useMay("MANAGER");
+  const [isTesting, setTesting] = useState(false);
+  const test = mayTest && (
+    <Button size="small" onClick={() => setTesting(true)}>
+      Send test
+    </Button>
+  );
   return (
-    <Card title="Last receipt" about="The newest request about this offer.">
+    <Card title="Last receipt" about="The newest request about this offer." actions={test}>
+      {isTesting && (
+        <Suspense>
+          <SendTest offerId={offerId} onClose={() => setTesting(false)} />
+        </Suspense>
+      )}
       {receipt ? (
         <div className="grid gap-3">
           <div className="flex flex-wrap items-center gap-2 text-sm text-soft">

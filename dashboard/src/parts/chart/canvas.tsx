@@ -57,12 +57,13 @@ function options(props: ChartProps, width: number): uPlot.Options {
     padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: bars.length === 0 } },
-    scales: { x: { time: false }, y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
+    scales: { x: { time: false, range: () => room(times) }, y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
     axes: [
       {
         stroke: faint,
         grid: { show: false },
         ticks: { show: false },
+        size: 28,
         space: 70,
         splits: (plot) => ticks(times, plot.width),
         values: (_, splits) => splits.map(timeText),
@@ -87,6 +88,13 @@ function bar({ colour }: Series): uPlot.Series {
 
 function curve({ colour, isDashed }: Series): uPlot.Series {
   return { stroke: token(VARIABLES[colour]), width: 2, dash: isDashed ? [4, 4] : undefined, points: { show: false } };
+}
+
+/** Half a bucket more on both sides, so that the first and the last bar are whole. */
+function room(times: number[]): [number, number] {
+  const [first = 0, last = 0] = [times[0], times[times.length - 1]];
+  const half = times.length > 1 ? (last - first) / (times.length - 1) / 2 : 1800;
+  return [first - half, last + half];
 }
 
 /** As many labels as have room, at real buckets. */

@@ -16,6 +16,15 @@ import { Failed, Notice } from "@/parts/states";
 type Explanation = NonNullable<ExplainUrlQuery["postbackExplain"]>;
 
 export function CheckUrl() {
+  return (
+    <Card title="Paste a URL to check" about="What would become of it now. Nothing is written.">
+      <CheckUrlForm />
+    </Card>
+  );
+}
+
+/** The same without its frame. */
+export function CheckUrlForm() {
   const [url, setUrl] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [explanation, setExplanation] = useState<Explanation | null>(null);
@@ -38,7 +47,7 @@ export function CheckUrl() {
   }
 
   return (
-    <Card title="Paste a URL to check" about="What would become of it now. Nothing is written.">
+    <div className="grid gap-4">
       <form onSubmit={(event) => void check(event)} className="grid gap-3">
         <Field label="The whole URL, as the advertiser fires it">
           {(control) => (
@@ -54,21 +63,30 @@ export function CheckUrl() {
       <div aria-live="polite">
         {error && <Failed error={error} />}
         {explanation && (
-          <div className="grid gap-3 border-t border-line pt-4">
-            <div className="flex flex-wrap items-center gap-2">
-              <VerdictPill verdict={explanation.verdict} />
-              <span className="text-sm break-words">{explanation.explanation}</span>
-            </div>
-            {explanation.suggestedFix && <Notice tone="warn">{explanation.suggestedFix}</Notice>}
-            {explanation.warnings.map((warning) => (
-              <Notice key={warning} tone="warn">
-                {warning}
-              </Notice>
-            ))}
-            <Checks checks={explanation.checks} />
+          <div className="border-t border-line pt-4">
+            <Explained explanation={explanation} />
           </div>
         )}
       </div>
-    </Card>
+    </div>
+  );
+}
+
+/** What would become of a request, and every check of it. */
+export function Explained({ explanation }: { explanation: Pick<Explanation, "verdict" | "explanation" | "suggestedFix" | "warnings" | "checks"> }) {
+  return (
+    <div className="grid gap-3">
+      <div className="flex flex-wrap items-center gap-2">
+        <VerdictPill verdict={explanation.verdict} />
+        <span className="text-sm break-words">{explanation.explanation}</span>
+      </div>
+      {explanation.suggestedFix && <Notice tone="warn">{explanation.suggestedFix}</Notice>}
+      {explanation.warnings.map((warning) => (
+        <Notice key={warning} tone="warn">
+          {warning}
+        </Notice>
+      ))}
+      <Checks checks={explanation.checks} />
+    </div>
   );
 }

@@ -1,13 +1,18 @@
 // The menu, in the seed's words and order. A page appears here and in `router.tsx`.
 
 import {
+  Activity,
   ArrowLeftRight,
   Building2,
+  ChartNoAxesColumn,
+  ClipboardList,
   Globe,
   KeyRound,
   Link2,
   type LucideIcon,
   Rocket,
+  ScrollText,
+  Settings,
   Tag,
   Users,
 } from "lucide-react";
@@ -16,8 +21,6 @@ export interface MenuItem {
   text: string;
   to: string;
   icon: LucideIcon;
-  /** True: only its own path is "here", not those below it. */
-  isExact?: boolean;
 }
 
 export interface MenuGroup {
@@ -27,7 +30,12 @@ export interface MenuGroup {
 }
 
 export const MENU: MenuGroup[] = [
-  { items: [{ text: "Getting started", to: "/start", icon: Rocket }] },
+  {
+    items: [
+      { text: "Overview", to: "/", icon: ChartNoAxesColumn },
+      { text: "Getting started", to: "/start", icon: Rocket },
+    ],
+  },
   {
     title: "Offers",
     items: [
@@ -37,8 +45,20 @@ export const MENU: MenuGroup[] = [
       { text: "Domains", to: "/offers/domains", icon: Globe },
     ],
   },
+  {
+    items: [
+      { text: "Conversions", to: "/conversions", icon: ClipboardList },
+      { text: "Postback Log", to: "/postback-log", icon: Activity },
+    ],
+  },
   { title: "Publishers", items: [{ text: "Publishers", to: "/publishers", icon: Users }] },
-  { items: [{ text: "Advertisers", to: "/advertisers", icon: Building2 }] },
+  {
+    items: [
+      { text: "Advertisers", to: "/advertisers", icon: Building2 },
+      { text: "Audit", to: "/audit", icon: ScrollText },
+      { text: "Settings", to: "/settings", icon: Settings },
+    ],
+  },
 ];
 
 export const BRAND_ICON = ArrowLeftRight;

@@ -13,6 +13,9 @@ import {
 import { refresh, sessionState } from "@/api/session";
 import { LinkButton } from "@/parts/button";
 import { Empty } from "@/parts/states";
+import { readSearch as readAuditSearch } from "@/pages/audit/search";
+import { readSearch as readConversionSearch } from "@/pages/conversions/search";
+import { readSearch as readLogSearch } from "@/pages/postback-log/search";
 import { flag, manyOf, oneOf, params, text } from "@/parts/search-params";
 import { Crashed, Shell } from "./shell";
 import { SessionGate } from "./session-gate";
@@ -56,12 +59,16 @@ const setup = createRoute({
   component: lazyRouteComponent(() => import("@/pages/sign-in/setup"), "Setup"),
 });
 
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: "/invite",
+  component: lazyRouteComponent(() => import("@/pages/sign-in/invite"), "Invite"),
+});
+
 const home = createRoute({
   getParentRoute: () => shell,
   path: "/",
-  beforeLoad: () => {
-    throw redirect({ to: "/offers" });
-  },
+  component: lazyRouteComponent(() => import("@/pages/overview/overview"), "Overview"),
 });
 
 const start = createRoute({
@@ -141,6 +148,38 @@ const publishers = createRoute({
   component: lazyRouteComponent(() => import("@/pages/publishers/publishers"), "Publishers"),
 });
 
+const conversions = createRoute({
+  getParentRoute: () => shell,
+  path: "/conversions",
+  validateSearch: params(readConversionSearch),
+  component: lazyRouteComponent(() => import("@/pages/conversions/conversions"), "Conversions"),
+});
+
+const postbackLog = createRoute({
+  getParentRoute: () => shell,
+  path: "/postback-log",
+  validateSearch: params(readLogSearch),
+  component: lazyRouteComponent(() => import("@/pages/postback-log/postback-log"), "PostbackLog"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: "/audit",
+  validateSearch: params(readAuditSearch),
+  component: lazyRouteComponent(() => import("@/pages/audit/audit"), "Audit"),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  validateSearch: params((raw) => ({
+    tab: oneOf(raw, "tab", ["general", "you", "operators", "keys", "explorer"] as const),
+    invite: flag(raw, "invite"),
+    create: flag(raw, "create"),
+  })),
+  component: lazyRouteComponent(() => import("@/pages/settings/settings"), "SettingsPage"),
+});
+
 const advertisers = createRoute({
   getParentRoute: () => shell,
   path: "/advertisers",
@@ -157,6 +196,7 @@ const handover = createRoute({
 const tree = root.addChildren([
   signIn,
   setup,
+  invite,
   shell.addChildren([
     home,
     start,
@@ -165,9 +205,13 @@ const tree = root.addChildren([
     secureTokens,
     domains,
     offer,
+    conversions,
+    postbackLog,
     publishers,
     advertisers,
     handover,
+    audit,
+    settings,
   ]),
 ]);
 

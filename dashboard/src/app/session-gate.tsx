@@ -9,7 +9,7 @@ import { refresh } from "@/api/session";
 import { Failed } from "@/parts/states";
 import { useSession } from "./session";
 
-const OUTSIDE = ["/sign-in", "/setup"];
+const OUTSIDE = ["/sign-in", "/setup", "/invite"];
 
 export function SessionGate({ children }: { children: ReactNode }) {
   const session = useSession();

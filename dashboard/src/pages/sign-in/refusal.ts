@@ -20,6 +20,6 @@ function problemsOf(error: ApiError): Problem[] {
     return [{ code: "FAILED", message: `Too many wrong passwords: try again in ${minutes} min.` }];
   }
   // What is wrong with what was typed needs no request id.
-  const isTyped = reason === "wrong_credentials" || reason === "wrong_setup_code" || reason === "setup_done";
+  const isTyped = reason === "wrong_credentials" || reason === "wrong_setup_code" || reason === "wrong_invite_code" || reason === "setup_done";
   return [{ code: "FAILED", message: isTyped ? `${error.message}.` : sentence(error) }];
 }

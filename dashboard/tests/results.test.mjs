@@ -100,7 +100,7 @@ test("the URL of an offer is refused for another offer's click, and the log says
     await row(page, refused.receipt_id).getByRole("button", { name: "Token offer mismatch" }).click();
     const drawer = page.getByRole("complementary", { name: "Receipt" });
     await drawer.getByText("The token belongs to another offer than the one that is meant.").first().waitFor();
-    await drawer.getByText("Use the Postback URL of the offer that was clicked, or the global one.").waitFor();
+    await drawer.getByText("Use the Postback URL of the offer that was clicked, or the global one.", { exact: true }).waitFor();
     assert.match(await drawer.innerText(), /Token offer\s+Failed/i);
     assert.match(await drawer.innerText(), /Stored\s+Not reached/i);
     assert.match(page.url(), /receipt=rcp_/);
@@ -145,7 +145,7 @@ test("a test is sent from the log, goes through every check and arrives marked a
     await page.getByRole("combobox", { name: "Search for the offer" }).fill("winter");
     await page.getByRole("option", { name: /winter sale/ }).click();
     await dialog.getByRole("button", { name: "Send", exact: true }).click();
-    await dialog.getByText("Stored").waitFor();
+    await dialog.getByText("Stored", { exact: true }).waitFor();
     await dialog.getByRole("button", { name: "Close" }).last().click();
     await page.locator("tr[data-row]").first().getByText("Test", { exact: true }).waitFor();
   }));
@@ -310,12 +310,10 @@ test("two thousand requests arrive in the log, and it stays usable", () =>
   inWindow(async (page) => {
     await page.goto("/dashboard/postback-log");
     await live(page);
-    const bad = urls.conversion.replace(/secure=[^&]+/, "secure=rt_g_flood");
+    const transaction = await visit();
     const began = Date.now();
-    let last;
     for (let round = 0; round < 40; round += 1) {
-      const answers = await Promise.all(Array.from({ length: 50 }, () => fire(bad.replace("{transaction_id}", `flood-${round}`), "")));
-      last = answers[0];
+      await Promise.all(Array.from({ length: 50 }, () => fire(urls.conversion, transaction)));
     }
     console.log(`2 000 requests in ${Date.now() - began} ms`);
     await page.waitForFunction(() => Number(document.querySelector("table[aria-label='Requests']")?.getAttribute("aria-rowcount")) > 1_000, null, { timeout: 60_000 });
@@ -335,5 +333,4 @@ test("two thousand requests arrive in the log, and it stays usable", () =>
     });
     console.log(`frames while scrolling: median ${frames[30].toFixed(1)} ms, worst ${frames[59].toFixed(1)} ms`);
     assert.ok(frames[30] < 100, `the median frame takes ${frames[30]} ms`);
-    assert.ok(last);
   }));

@@ -72,6 +72,12 @@ const paths = ({ offer, publisher, advertiser }) => [
   `/dashboard/publishers?open=${publisher.id}`,
   `/dashboard/advertisers?open=${advertiser.id}`,
   `/dashboard/advertisers/${advertiser.id}/handover`,
+  "/dashboard/",
+  "/dashboard/conversions?range=today&by=OFFER&by2=PUBLISHER",
+  "/dashboard/postback-log",
+  "/dashboard/audit",
+  "/dashboard/settings",
+  "/dashboard/settings?tab=operators",
 ];
 
 async function settled(page) {
@@ -141,10 +147,20 @@ test("names and values that look like code are text everywhere", async () => {
       const things = await furnish(text);
       const link = `${server.url}/click?offer=${things.offer.number}&publisher=${things.publisher.number}`;
       const query = new URLSearchParams({ transaction_id: await click(link), secure: things.secret, order_id: text, adv_sub_id: text });
-      assert.equal((await (await fetch(`${server.url}/postback?${query}`)).json()).code, "recorded");
-      made.push([text, things]);
+      const answer = await (await fetch(`${server.url}/postback?${query}`)).json();
+      assert.equal(answer.code, "recorded");
+      const rejection = new URLSearchParams({ transaction_id: query.get("transaction_id"), secure: things.secret, new_rejected_reason: text });
+      assert.equal((await (await fetch(`${server.url}/reject?${rejection}`)).json()).code, "rejected");
+      made.push([text, things, answer]);
     }
-    for (const [text, things] of made) {
+    for (const [text, things, answer] of made) {
+      await page.goto(`/dashboard/conversions?conversion=${answer.conversion_id}`);
+      const conversion = page.getByRole("complementary", { name: "Conversion" });
+      await conversion.getByText(`“${text}”`, { exact: true }).waitFor();
+      assert.ok((await conversion.getByText(text, { exact: true }).count()) >= 4, "offer, reason and both parameters");
+      await page.goto(`/dashboard/postback-log?receipt=${answer.receipt_id}`);
+      const receipt = page.getByRole("complementary", { name: "Receipt" });
+      await receipt.getByRole("row", { name: "order_id" }).getByText(text, { exact: true }).waitFor();
       await page.goto(`/dashboard/offers/${things.offer.id}`);
       await page.getByRole("heading", { name: text, level: 1 }).waitFor();
       await settled(page);

@@ -86,6 +86,7 @@ target/schemathesis/.installed: tests/clients/requirements.txt
 torture:
 	$(CARGO) test --locked $(if $(filter release,$(PROFILE)),--release) --test torture -- $(WHAT) \
 		--runs $(RUNS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(CARGO) test --locked --test it -- outbound_shared --ignored --nocapture --test-threads 1
 
 # The figures go into benches/RESULTS.md. 2 000 connections need more open files than many shells allow.
 bench:

@@ -76,6 +76,12 @@ const POSTBACK_FACTS: Facts = &[
     ("SELECT count(*) FROM conversion_key", 2),
     ("SELECT CAST(COALESCE(SUM(conversions), 0) AS BIGINT) FROM rollup", 1),
 ];
+const TOLD_FACTS: Facts = &[
+    ("SELECT count(*) FROM conversion", 1),
+    ("SELECT count(*) FROM conversion_change", 1),
+    ("SELECT count(*) FROM receipt", 1),
+    ("SELECT count(*) FROM delivery", 1),
+];
 const PIXEL_FACTS: Facts = &[
     ("SELECT count(*) FROM conversion", 1),
     ("SELECT count(*) FROM conversion_change", 1),
@@ -86,6 +92,9 @@ const PIXEL_FACTS: Facts = &[
 const FORGED_FACTS: Facts = &[("SELECT count(*) FROM conversion", 0), ("SELECT count(*) FROM receipt", 1)];
 /// Nobody is known to have sent it: its receipt may be thinned.
 const STRANGER_FACTS: Facts = &[("SELECT count(*) FROM conversion", 0), ("SELECT count(*) FROM conversion_key", 0)];
+
+const TOLD_LATER: &str = "postback, PostgreSQL, 256, one rule, told later";
+const TOLD_NOW: &str = "postback, PostgreSQL, 256, one rule, told at once";
 
 /// How long it takes.
 #[derive(Clone, Copy)]
@@ -170,6 +179,10 @@ fn bench(options: &[String]) -> Outcome<()> {
     }
     if has("--try") {
         return Ok(());
+    }
+    for name in [TOLD_LATER, TOLD_NOW] {
+        let found = bench.figures.ratio(name, &["postback, PostgreSQL, 256"])?;
+        bench.figures.add_found("P4", &format!("{name} / without a rule"), report::decimal(found));
     }
     bench.delays()?;
     bench.memory()?;
@@ -308,7 +321,27 @@ impl Bench {
             self.postback(Engine::Postgres, FEW_CONNECTIONS, "postback, PostgreSQL, 64")?;
             self.postback(Engine::Sqlite, FEW_CONNECTIONS, "postback, SQLite, 64")?;
         }
-        self.refusals()
+        self.refusals()?;
+        self.told()
+    }
+
+    /// P4 once more, with one rule that tells of every conversion: its rows alone, and with the telling beside it.
+    fn told(&mut self) -> Outcome<()> {
+        for (name, delay_seconds) in [(TOLD_LATER, 3600), (TOLD_NOW, 0)] {
+            let sink = self.nginx.address;
+            let rule = self.runtime.block_on(self.postgres.tell(sink, delay_seconds))?;
+            let source = self.postbacks(Engine::Postgres);
+            let rate = self.counted(Engine::Postgres, source, RECORDED, TOLD_FACTS, |target, time| {
+                let rate = closed(target, CONNECTIONS, time)?;
+                Ok((rate.per_second, rate.right))
+            })?;
+            self.figures.add(name, rate);
+            let sent = ["SELECT count(*) FROM delivery_attempt"];
+            let sent = self.runtime.block_on(self.postgres.count(&sent))?;
+            println!("           {} deliveries have arrived so far", sent[0]);
+            self.runtime.block_on(self.postgres.tell_no_more(rule))?;
+        }
+        Ok(())
     }
 
     /// What a change of the write path is looked at with.
@@ -320,7 +353,8 @@ impl Bench {
         self.figures.add("pgbench, 64 clients", self.pgbench.rate(64, self.scale.run)?);
         self.postback(Engine::Postgres, CONNECTIONS, "postback, PostgreSQL, 256")?;
         self.figures.add("sqlite3, one row", sqlite_rate(self.folder.path(), self.scale.sqlite_rows)?);
-        self.postback(Engine::Sqlite, CONNECTIONS, "postback, SQLite, 256")
+        self.postback(Engine::Sqlite, CONNECTIONS, "postback, SQLite, 256")?;
+        self.told()
     }
 
     fn click(&mut self, engine: Engine, connections: usize, name: &'static str) -> Outcome<()> {

@@ -16,13 +16,14 @@ use std::time::Duration;
 use roundtrip::app::create_token::{TokenRequest, create_token};
 use roundtrip::app::form::PriceDraft;
 use roundtrip::app::manage_offers::{OfferDraft, create_offer};
+use roundtrip::app::manage_outbound::{OutboundDraft, create_outbound, delete_outbound};
 use roundtrip::app::manage_partners::{PartnerDraft, create_advertiser, create_publisher};
 use roundtrip::app::operators::{Draft, create_operator};
 use roundtrip::app::tracking_domains::create_local_domain;
 use roundtrip::app::{App, Outcome as Verb, retention};
 use roundtrip::config::{Config, Sources, keys};
 use roundtrip::domain::clock::{Clock as _, Timestamp};
-use roundtrip::domain::ids::{OfferId, PublisherId};
+use roundtrip::domain::ids::{OfferId, OutboundPostbackId, PublisherId};
 use roundtrip::domain::operator::{Principal, Role};
 use roundtrip::domain::secure_token::TokenScope;
 use roundtrip::domain::transaction_id::{Kind, TransactionId};
@@ -104,7 +105,7 @@ impl Subject {
         }
         let app = server::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let secret = workspace(&app).await?;
-        retention::pass(&app.database, app.clock.now(), config.retention.receipt_days).await?;
+        retention::pass(&app.database, app.clock.now(), app.kept()).await?;
         if let Some(fill) = stock.fill {
             fill.run(engine, &database_url).await?;
         } else if engine == Engine::Postgres {
@@ -127,6 +128,33 @@ impl Subject {
 
     pub(crate) fn database_url(&self) -> &str {
         &self.database_url
+    }
+
+    /// Every conversion is told to a server of this machine from now on, so many seconds after it.
+    pub(crate) async fn tell(&self, sink: SocketAddr, delay_seconds: i32) -> Outcome<OutboundPostbackId> {
+        let draft = OutboundDraft {
+            name: Some("bench".to_owned()),
+            url_template: Some(format!("http://{sink}/pixel.gif?c={{external_transaction_id}}&s={{status}}")),
+            delay_seconds: Some(delay_seconds),
+            ..OutboundDraft::default()
+        };
+        let app = self.open().await?;
+        let rule = done(create_outbound(&app, &Principal::system(), &draft).await)?.rule.id;
+        app.database.close().await;
+        Ok(rule)
+    }
+
+    /// Nobody is told any more, and what waits is cancelled.
+    pub(crate) async fn tell_no_more(&self, rule: OutboundPostbackId) -> Outcome<()> {
+        let app = self.open().await?;
+        done(delete_outbound(&app, &Principal::system(), rule).await)?;
+        app.database.close().await;
+        Ok(())
+    }
+
+    /// The use cases on the same database, beside the server.
+    async fn open(&self) -> Outcome<Arc<App>> {
+        Ok(server::open(&read(&self.settings)?, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?)
     }
 
     pub(crate) fn process(&self) -> Outcome<&Process> {
@@ -231,6 +259,9 @@ fn settings(folder: &Path, address: SocketAddr, database_url: &str) -> Outcome<V
         set("SERVER__INTERNAL_BIND_ADDRESS", free_address()?.to_string()),
         set("SERVER__TRUSTED_PROXIES", "127.0.0.1".to_owned()),
         set("LIMITS__BAD_TOKENS_PER_MINUTE", "100000".to_owned()),
+        // The publisher's server is on this machine.
+        set("OUTBOUND__ALLOW_HTTP", "true".to_owned()),
+        set("OUTBOUND__ALLOW_PRIVATE", "127.0.0.1/32".to_owned()),
     ])
 }
 

@@ -15,6 +15,7 @@ mod intake;
 pub mod keys;
 mod limits;
 mod logs;
+mod outbound;
 mod problems;
 mod retention;
 mod server;
@@ -31,6 +32,7 @@ pub use dns::DnsConfig;
 pub use intake::IntakeConfig;
 pub use limits::LimitsConfig;
 pub use logs::{LogFormat, LogsConfig};
+pub use outbound::OutboundConfig;
 pub use problems::ConfigProblems;
 pub use retention::RetentionConfig;
 pub use server::ServerConfig;
@@ -59,6 +61,7 @@ pub struct Config {
     pub session: SessionConfig,
     pub limits: LimitsConfig,
     pub dns: DnsConfig,
+    pub outbound: OutboundConfig,
     pub retention: RetentionConfig,
     pub logs: LogsConfig,
 }
@@ -89,6 +92,7 @@ impl Config {
         let session: Option<SessionConfig> = layers.value("session", &mut problems);
         let limits: Option<LimitsConfig> = layers.value("limits", &mut problems);
         let dns: Option<DnsConfig> = layers.value("dns", &mut problems);
+        let outbound: Option<OutboundConfig> = layers.value("outbound", &mut problems);
         let retention: Option<RetentionConfig> = layers.value("retention", &mut problems);
         let logs: Option<LogsConfig> = layers.value("logs", &mut problems);
 
@@ -103,6 +107,7 @@ impl Config {
         check(session.as_ref(), |s| s.check(&mut problems));
         check(limits.as_ref(), |s| s.check(&mut problems));
         check(dns.as_ref(), |s| s.check(&mut problems));
+        check(outbound.as_ref(), |s| s.check(&mut problems));
         check(retention.as_ref(), |s| s.check(&mut problems));
         check(logs.as_ref(), |s| s.check(&mut problems));
         problems.finish()?;
@@ -122,6 +127,7 @@ impl Config {
                 session: session?,
                 limits: limits?,
                 dns: dns?,
+                outbound: outbound?,
                 retention: retention?,
                 logs: logs?,
             })

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::app::access_token::{AccessTokens, SigningKeys};
+use crate::app::deliver_outbound::{CourierOptions, deliver};
 use crate::app::dns::{Dns, DnsFailure};
 use crate::app::jobs::{self, JobSignals};
 use crate::app::keep_figures::Keeper;
@@ -25,11 +26,13 @@ use crate::app::key_uses;
 use crate::app::lockout::Lockout;
 use crate::app::passwords::Passwords;
 use crate::app::point_budget::PointBudget;
+use crate::app::publisher_client::{ClientProblem, PublisherClient};
 use crate::app::retention::{keep, pass};
 use crate::app::snapshot::{UnknownTokens, keep_fresh};
 use crate::app::{App, AppError, AppOptions, Identity, TrackingLimits, TrackingRates};
 use crate::config::keys::{self, KeysProblem, SessionKeys, SessionSeed};
 use crate::config::{Config, Engine};
+use crate::domain::address::Reach;
 use crate::domain::clock::{Clock, Entropy};
 use crate::domain::transaction_id::Minter;
 use crate::graphql::bearer::OperatorsOf;
@@ -74,6 +77,8 @@ pub enum StartProblem {
     #[error(transparent)]
     Dns(#[from] DnsFailure),
     #[error(transparent)]
+    Publishers(#[from] ClientProblem),
+    #[error(transparent)]
     App(#[from] AppError),
 }
 
@@ -96,6 +101,7 @@ pub struct Server {
     spool: (Spool, SpoolTask),
     limits: Limits,
     drain: Duration,
+    delivers: bool,
 }
 
 impl Server {
@@ -114,7 +120,7 @@ impl Server {
         let (spool, spool_task) = Spool::open(&spool_options(config), Arc::clone(&clock)).await?;
         let (app, writers) = assemble(config, clock, entropy, Some(spool.clone())).await?;
         // The partitions of today must be there before the first click.
-        pass(&app.database, app.clock.now(), app.receipt_days()).await?;
+        pass(&app.database, app.clock.now(), app.kept()).await?;
         let state = Arc::new(http_state(config, Arc::new(app))?);
         Ok(Self {
             state,
@@ -125,6 +131,7 @@ impl Server {
             spool: (spool, spool_task),
             limits: limits(config),
             drain: config.server.drain_timeout,
+            delivers: config.outbound.deliver,
         })
     }
 
@@ -157,13 +164,19 @@ impl Server {
         background.spawn(until(stopped.clone(), upkeep(Arc::clone(&self.state))));
         background.spawn(until(stopped.clone(), look_after_intake(self.state.app.clone())));
         background.spawn(until(stopped.clone(), retention(self.state.app.clone())));
-        // From the first word of the end on: a job's step goes through queues that are closed later.
+        // From the first word of the end on: a job's step goes through queues that are closed later, and what is on its way
+        // to publishers has the time of the connections to end.
         let (ending, ended) = watch::channel(false);
-        background.spawn(jobs::run::run(self.state.app.clone(), jobs::step_of, ended));
+        background.spawn(jobs::run::run(self.state.app.clone(), jobs::step_of, ended.clone()));
+        let mut courier = JoinSet::new();
+        if self.delivers {
+            courier.spawn(deliver(self.state.app.clone(), ended));
+        }
         background.spawn(until(stopped.clone(), keep_figures(self.state.app.clone())));
         background.spawn(serve_internal(self.internal, Arc::clone(&self.state), self.limits, stopped));
 
-        let mut failed = None;
+        let connections_part = self.drain / SETTLING_PART * (SETTLING_PART - 1);
+        let (mut failed, mut ends_by) = (None, Instant::now());
         let stop = async {
             tokio::select! {
                 () = shutdown => {}
@@ -171,16 +184,17 @@ impl Server {
             }
             tracing::info!("stopping: nothing more is accepted");
             self.state.health.begin_drain();
+            ends_by = Instant::now() + connections_part;
             // Nobody listens if the jobs have ended by themselves, which they do not.
             let _ = ending.send(true);
             self.state.graphql.sockets.close();
         };
-        let connections_part = self.drain / SETTLING_PART * (SETTLING_PART - 1);
         let public = router::PublicPort::new(Arc::clone(&self.state));
         let drained = serve(self.public, public, self.limits, stop, connections_part).await;
         // They are no connections of the port any more.
         in_time(self.state.graphql.sockets.drained()).await;
         let unsettled = settle(&self.state, &mut writers, self.drain / SETTLING_PART).await;
+        end_courier(courier, ends_by).await;
         // What visitors were promised is written; the rest of the end is short, also when the database is away.
         spool.close();
         in_time(async { while spooling.join_next().await.is_some() {} }).await;
@@ -223,6 +237,14 @@ async fn on_its_own_thread(writer: WriterTask) {
         // A writer that panics drops its end of the channel.
         Ok(_thread) => end.await.unwrap_or(()),
         Err(error) => tracing::error!({ field::ERROR } = %error, "a writer has no thread"),
+    }
+}
+
+/// What is on its way may end until then; what has not by then is sent again once its lease is over.
+async fn end_courier(mut courier: JoinSet<()>, ends_by: Instant) {
+    let all_ended = async { while courier.join_next().await.is_some() {} };
+    if tokio::time::timeout_at(ends_by, all_ended).await.is_err() {
+        tracing::warn!("outbound postbacks were still on their way when the time to stop was over");
     }
 }
 
@@ -339,6 +361,7 @@ fn put_together(
     let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
     let minter = Arc::clone(&parts.minter);
     let (intake, writers) = Intake::new(parts, intake_options(config));
+    let dns = Arc::new(Dns::new(&config.dns.resolvers, config.dns.timeout)?);
     let app = App {
         database,
         snapshot,
@@ -347,7 +370,8 @@ fn put_together(
         clock,
         entropy,
         minter,
-        dns: Arc::new(Dns::new(&config.dns.resolvers, config.dns.timeout)?),
+        publishers: publishers(config, Arc::clone(&dns))?,
+        dns,
         identity,
         intake,
         jobs: JobSignals::default(),
@@ -409,6 +433,12 @@ fn app_options(config: &Config) -> AppOptions {
         token_overlap_seconds: whole_seconds(config.tokens.overlap),
         token_overlap_seconds_max: whole_seconds(config.tokens.overlap_max),
         receipt_days: config.retention.receipt_days,
+        delivery_days: config.retention.delivery_days,
+        courier: CourierOptions {
+            in_flight_max: config.outbound.in_flight_max,
+            host_in_flight_max: config.outbound.host_in_flight_max,
+            lease: config.outbound.lease,
+        },
     }
 }
 
@@ -486,6 +516,18 @@ async fn retention(app: Arc<App>) {
 
 async fn keep_figures(app: Arc<App>) {
     Keeper::new(app).keep().await;
+}
+
+fn publishers(config: &Config, dns: Arc<Dns>) -> Result<PublisherClient, StartProblem> {
+    let settings = &config.outbound;
+    if !settings.allow_private.is_empty() {
+        let networks: Vec<String> = settings.allow_private.iter().map(ToString::to_string).collect();
+        tracing::warn!("outbound.allow_private: rules may send requests into {}", networks.join(", "));
+    }
+    let authorities = settings.authorities.as_deref().map(std::fs::read).transpose();
+    let authorities = authorities.map_err(|error| ClientProblem::Authorities(error.to_string()))?;
+    let reach = Reach { http_allowed: settings.allow_http, networks_allowed: settings.allow_private.clone() };
+    Ok(PublisherClient::new(reach, dns, authorities.as_deref(), settings.timeout)?)
 }
 
 /// Lets mutations end and the writers settle what waits; returns how many writers did not end in time.

@@ -38,6 +38,8 @@ pub mod field {
     pub const ERROR: &str = "error";
     /// The opaque id of a job.
     pub const JOB: &str = "job";
+    /// The opaque id of a rule of outbound postbacks.
+    pub const OUTBOUND: &str = "outbound";
     /// Number of intake items.
     pub const ITEMS: &str = "items";
     /// File, line and column of our source.
@@ -92,6 +94,18 @@ pub mod metric {
     pub const UNKNOWN_COMMITS: &str = "roundtrip_unknown_commits_total";
     /// Counter: items that the database refused alone.
     pub const FAILED_ITEMS: &str = "roundtrip_failed_items_total";
+    /// Counter, by `outcome`: tries of outbound postbacks.
+    pub const OUTBOUND_TRIES: &str = "roundtrip_outbound_tries_total";
+    /// Histogram: seconds of one try.
+    pub const OUTBOUND_SECONDS: &str = "roundtrip_outbound_seconds";
+    /// Gauge: tries that are under way.
+    pub const OUTBOUND_IN_FLIGHT: &str = "roundtrip_outbound_in_flight";
+    /// Gauge: seconds for which the delivery that is longest due has waited.
+    pub const OUTBOUND_LAG_SECONDS: &str = "roundtrip_outbound_lag_seconds";
+    /// Gauge: hosts of publishers that are left alone because they fail.
+    pub const OUTBOUND_HOSTS_RESTING: &str = "roundtrip_outbound_hosts_resting";
+    /// Counter: tries that came back when their lease was over.
+    pub const OUTBOUND_LATE: &str = "roundtrip_outbound_late_total";
     /// Counter, by `kind`: clicks and pixels that were synced to the spool.
     pub const SPOOL_KEPT: &str = "roundtrip_spool_kept_total";
     /// Counter, by `why`: those that it did not take.
@@ -305,6 +319,7 @@ fn describe() {
     metrics::describe_histogram!(metric::TRACKING_SECONDS, "Seconds from the parsed request to its answer");
     metrics::describe_counter!(metric::CLICKS_UNSETTLED, "Visitors sent on without a record of their click");
     metrics::describe_gauge!(metric::INTAKE_DEPTH, "Items that wait in intake");
+    metrics::describe_gauge!(metric::OUTBOUND_LAG_SECONDS, "How long the longest due outbound postback has waited");
     metrics::describe_counter!(metric::RECEIPTS_THINNED, "Receipts without a verified token that were not kept");
     metrics::describe_counter!(metric::BATCHES, "Batches that a writer took up");
     metrics::describe_counter!(metric::BATCH_ITEMS, "Items in those batches");

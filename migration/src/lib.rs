@@ -14,6 +14,7 @@ mod m0004_reports;
 mod m0005_events;
 mod m0006_jobs;
 mod m0007_identity;
+mod m0008_outbound;
 mod m0009_replays;
 mod m0010_feed;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_events::Migration),
             Box::new(m0006_jobs::Migration),
             Box::new(m0007_identity::Migration),
+            Box::new(m0008_outbound::Migration),
             Box::new(m0009_replays::Migration),
             Box::new(m0010_feed::Migration),
         ]

@@ -29,6 +29,15 @@ pub struct Changed {
     pub change: Option<Change>,
 }
 
+/// What goes with a change beside what it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Aside<'a> {
+    /// For people in the network only.
+    pub note: Option<&'a str>,
+    /// False: no outbound postback tells of it.
+    pub notify_publisher: bool,
+}
+
 /// Rejects a conversion. There is no version that could be stale: a rejection always wins.
 ///
 /// # Errors
@@ -38,13 +47,14 @@ pub async fn reject_conversion(
     principal: &Principal,
     id: ConversionId,
     reason: &str,
-    note: Option<&str>,
+    aside: Aside<'_>,
 ) -> Outcome<Changed> {
+    let Aside { note, notify_publisher } = aside;
     let read = (text("reason", reason, REASON_CHARACTERS_MAX), optional_note(note));
     match read {
         (Ok(reason), Ok(note)) => {
             let wish = Wish::Move { to: Status::Rejected, reason: Some(reason) };
-            change(app, principal, id, "conversion.reject", Asked { wish, note }).await
+            change(app, principal, id, "conversion.reject", Asked { wish, note, notify_publisher }).await
         }
         (reason, note) => Ok(Err(reason.err().into_iter().chain(note.err()).collect())),
     }
@@ -58,10 +68,10 @@ pub async fn reinstate_conversion(
     app: &App,
     principal: &Principal,
     id: ConversionId,
-    note: Option<&str>,
+    aside: Aside<'_>,
     restore_previous: bool,
 ) -> Outcome<Changed> {
-    let note = match optional_note(note) {
+    let note = match optional_note(aside.note) {
         Ok(note) => note,
         Err(fault) => return Ok(Err(vec![fault])),
     };
@@ -73,7 +83,8 @@ pub async fn reinstate_conversion(
         false => Status::Approved,
     };
     let wish = Wish::Move { to, reason: None };
-    change(app, principal, id, "conversion.reinstate", Asked { wish, note }).await
+    let asked = Asked { wish, note, notify_publisher: aside.notify_publisher };
+    change(app, principal, id, "conversion.reinstate", asked).await
 }
 
 /// Gives a conversion any status that an operator may give it. To Rejected, the note is the reason.
@@ -96,8 +107,8 @@ pub async fn set_conversion_status(
         Err(fault) => return Ok(Err(vec![fault])),
     };
     let asked = match to {
-        Status::Rejected => Asked { wish: Wish::Move { to, reason: Some(note) }, note: None },
-        Status::Approved | Status::Pending => Asked { wish: Wish::Move { to, reason: None }, note: Some(note) },
+        Status::Rejected => Asked::told(Wish::Move { to, reason: Some(note) }, None),
+        Status::Approved | Status::Pending => Asked::told(Wish::Move { to, reason: None }, Some(note)),
     };
     change(app, principal, id, "conversion.set_status", asked).await
 }
@@ -116,7 +127,7 @@ pub async fn amend_conversion(
         Ok(read) => read,
         Err(faults) => return Ok(Err(faults)),
     };
-    let asked = Asked { wish: Wish::Amend { version, amounts }, note: Some(note) };
+    let asked = Asked::told(Wish::Amend { version, amounts }, Some(note));
     change(app, principal, id, "conversion.amend", asked).await
 }
 
@@ -126,7 +137,7 @@ pub async fn amend_conversion(
 /// `Required` and `TooLong` (note), `NotFound`.
 pub async fn add_note(app: &App, principal: &Principal, id: ConversionId, note: &str) -> Outcome<Changed> {
     match text("note", note, NOTE_CHARACTERS_MAX) {
-        Ok(note) => change(app, principal, id, "conversion.note", Asked { wish: Wish::Note, note: Some(note) }).await,
+        Ok(note) => change(app, principal, id, "conversion.note", Asked::told(Wish::Note, Some(note))).await,
         Err(fault) => Ok(Err(vec![fault])),
     }
 }
@@ -165,13 +176,23 @@ fn read_amounts(draft: &AmountsDraft) -> Result<(Amounts, String), Vec<UserError
 pub(super) struct Asked {
     pub(super) wish: Wish,
     pub(super) note: Option<String>,
+    /// False: no outbound postback tells of it.
+    pub(super) notify_publisher: bool,
+}
+
+impl Asked {
+    /// Told to whoever is told of such a change.
+    fn told(wish: Wish, note: Option<String>) -> Self {
+        Self { wish, note, notify_publisher: true }
+    }
 }
 
 async fn change(app: &App, principal: &Principal, id: ConversionId, action: &str, asked: Asked) -> Outcome<Changed> {
     let label = id.to_string();
     let audit = AuditEvent::new(principal, action, (&id, &label), Vec::new(), (&*app.clock, &*app.entropy));
     let wanted = wanted(&asked.wish);
-    let change = OperatorChange { conversion: id, wish: asked.wish, note: asked.note, actor: actor(principal), audit };
+    let Asked { wish, note, notify_publisher } = asked;
+    let change = OperatorChange { conversion: id, wish, note, actor: actor(principal), notify_publisher, audit };
     let one = OperatorChanges { changes: vec![change], policy: ErrorPolicy::SkipFailed, once: None };
     match app.intake.settle_changes(one).await.map_err(unsettled)? {
         ChangesOutcome::Done(mut outcomes) => Ok(changed(outcomes.pop().unwrap_or(ChangeOutcome::NotFound), wanted)),

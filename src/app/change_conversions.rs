@@ -72,6 +72,8 @@ pub struct BulkRequest {
     /// With a filter: it still matches so many.
     pub expected_count: Option<i32>,
     pub dry_run: bool,
+    /// False: no outbound postback tells of it.
+    pub notify_publishers: bool,
 }
 
 /// What was done, or would be.
@@ -169,7 +171,7 @@ async fn of_named(
     if request.dry_run {
         return foresee_named(app, request, &targets).await;
     }
-    let by = By::of(app, principal, &request.wish);
+    let by = By::of(app, principal, request);
     let changes = targets.iter().filter_map(|target| target.as_ref().ok());
     let changes = changes.map(|(id, wish)| by.change(app, *id, wish.clone(), request.note.clone())).collect();
     let once = once.map(|call| KeyedCall { call, answer: head_of(&targets) });
@@ -253,24 +255,27 @@ pub(super) struct By {
     label: String,
     address: Option<String>,
     request_id: String,
+    notify_publisher: bool,
 }
 
 impl By {
-    fn of(app: &App, principal: &Principal, wish: &BulkWish) -> Self {
+    fn of(app: &App, principal: &Principal, request: &BulkRequest) -> Self {
         let event = AuditEvent::new(principal, "", (&"", ""), Vec::new(), (&*app.clock, &*app.entropy));
         let AuditEvent { address, request_id, .. } = event;
         let (actor, label) = (actor(principal), principal.label.clone());
-        Self { action: wish.action(), actor, label, address, request_id }
+        let notify_publisher = request.notify_publishers;
+        Self { action: request.wish.action(), actor, label, address, request_id, notify_publisher }
     }
 
     /// Whoever started a job; its id stands where the request's would.
-    pub(super) fn job(job: &Job, wish: &BulkWish) -> Self {
+    pub(super) fn job(job: &Job, wish: &BulkWish, notify_publisher: bool) -> Self {
         Self {
             action: wish.action(),
             actor: job.created_by.clone(),
             label: job.created_by_label.clone(),
             address: None,
             request_id: job.id.to_string(),
+            notify_publisher,
         }
     }
 
@@ -287,7 +292,8 @@ impl By {
             address: self.address.clone(),
             request_id: self.request_id.clone(),
         };
-        OperatorChange { conversion: id, wish, note, actor: self.actor.clone(), audit }
+        let (actor, notify_publisher) = (self.actor.clone(), self.notify_publisher);
+        OperatorChange { conversion: id, wish, note, actor, notify_publisher, audit }
     }
 }
 

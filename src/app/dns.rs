@@ -1,11 +1,11 @@
-//! Asking the DNS, for the check of tracking domains.
+//! Asking the DNS, for the check of tracking domains and for the addresses of publishers.
 //!
-//! [`DnsLookup`] is what a use case sees, so that tests give the answers; [`Dns`] is the real one. A name without
+//! [`DnsLookup`] and [`AddressLookup`] are what a use case sees, so that tests give the answers; [`Dns`] is the real one. A name without
 //! records is an answer, and an empty one: only a question that nobody answered is a [`DnsFailure`]. Without that
 //! difference an outage of our own resolver would look like a customer's broken records.
 //! Refuses to read the computer's hosts file and to keep answers: whoever presses "check now" has just changed them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -28,6 +28,12 @@ pub trait DnsLookup: Send + Sync {
 
     /// The TXT records of `name`, each with its parts joined.
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>>;
+}
+
+/// What an outbound postback asks.
+pub trait AddressLookup: Send + Sync {
+    /// The addresses of `name`, those of IPv4 first; none where it has none.
+    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsFailure>>;
 }
 
 /// The real DNS.
@@ -92,6 +98,28 @@ impl DnsLookup for Dns {
     }
 }
 
+impl AddressLookup for Dns {
+    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsFailure>> {
+        Box::pin(async move {
+            let (v4, v6) = tokio::join!(self.lookup(name, RecordType::A), self.lookup(name, RecordType::AAAA));
+            // One of the two is enough: many name servers fail on questions for IPv6.
+            let records = match (v4, v6) {
+                (Ok(v4), Ok(v6)) => [v4, v6].concat(),
+                (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => found,
+                (Err(failure), _) | (_, Err(failure)) => return Err(failure),
+            };
+            let address = |record: &RData| {
+                if let RData::A(address) = record {
+                    return Some(IpAddr::V4(address.0));
+                }
+                let RData::AAAA(address) = record else { return None };
+                Some(IpAddr::V6(address.0))
+            };
+            Ok(records.iter().filter_map(address).collect())
+        })
+    }
+}
+
 fn name_server(address: &SocketAddr) -> NameServerConfig {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
         connection.port = address.port();
@@ -107,7 +135,7 @@ fn failure(error: NetError) -> DnsFailure {
 #[cfg(test)]
 mod tests {
     use hickory_resolver::proto::op::{Message, ResponseCode};
-    use hickory_resolver::proto::rr::rdata::{CNAME, TXT};
+    use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, TXT};
     use hickory_resolver::proto::rr::{Name, Record};
     use tokio::net::UdpSocket;
 
@@ -138,6 +166,8 @@ mod tests {
             ("go.example.", RecordType::CNAME) => {
                 Some(RData::CNAME(CNAME(Name::from_ascii("Track.Example.").unwrap())))
             }
+            ("go.example.", RecordType::A) => Some(RData::A(A::new(192, 0, 2, 1))),
+            ("go.example.", RecordType::AAAA) => Some(RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))),
             ("_roundtrip.go.example.", RecordType::TXT) => {
                 Some(RData::TXT(TXT::new(vec!["roundtrip-".into(), "verify=1".into()])))
             }
@@ -161,6 +191,10 @@ mod tests {
         let ask = async {
             assert_eq!(dns.cname("go.example").await.unwrap(), ["track.example"]);
             assert_eq!(dns.txt("_roundtrip.go.example").await.unwrap(), ["roundtrip-verify=1"]);
+            let addresses: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+            assert_eq!(dns.addresses("go.example").await, Ok(addresses));
+            assert_eq!(dns.addresses("none.example").await, Ok(Vec::new()));
+            assert!(dns.addresses("silent.example").await.is_err());
             assert_eq!(dns.cname("none.example").await, Ok(Vec::new()));
             assert_eq!(dns.txt("_roundtrip.none.example").await, Ok(Vec::new()));
             assert!(dns.cname("silent.example").await.is_err());

@@ -138,7 +138,11 @@ fn rows_of(job: &Job) -> Result<Rows, StepFailed> {
             Rows::Receipts { filter: Box::new(input.filter), columns: RECEIPT_COLUMNS.iter().collect() }
         }
         JobKind::PersonExport => Rows::Person(export_person::read(job)?),
-        JobKind::ConversionsReject | JobKind::ConversionsReinstate | JobKind::PersonErase | JobKind::ReceiptsReplay => {
+        JobKind::ConversionsReject
+        | JobKind::ConversionsReinstate
+        | JobKind::PersonErase
+        | JobKind::ReceiptsReplay
+        | JobKind::DeliveriesRetry => {
             return Err(StepFailed::Impossible("It is no export.".to_owned()));
         }
     })

@@ -1,5 +1,6 @@
 //! What the unit tests of use cases stand on: an [`App`] on a database of its own, and people.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -7,11 +8,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::access_token::{AccessTokens, SigningKeys};
-use super::dns::{DnsFailure, DnsLookup};
+use super::deliver_outbound::CourierOptions;
+use super::dns::{AddressLookup, DnsFailure, DnsLookup};
 use super::jobs::JobSignals;
 use super::operators::{Draft, create_operator};
+use super::publisher_client::PublisherClient;
 use super::snapshot::{UnknownTokens, refresh};
 use super::{App, AppOptions, Identity, TrackingLimits, TrackingRates};
+use crate::domain::address::Reach;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::keyring::{Keyring, SeededEntropy};
 use crate::domain::operator::{Caller, Operator, Principal, Role};
@@ -40,6 +44,12 @@ impl DnsLookup for SilentDns {
 
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsFailure>> {
         self.cname(name)
+    }
+}
+
+impl AddressLookup for SilentDns {
+    fn addresses<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsFailure>> {
+        Box::pin(async { Err(DnsFailure("none in a test".into())) })
     }
 }
 
@@ -98,6 +108,7 @@ pub(crate) async fn test_app() -> (App, Folder) {
             14 * 24 * 3600,
         ),
         dns: Arc::new(SilentDns),
+        publishers: PublisherClient::new(Reach::default(), Arc::new(SilentDns), None, Duration::from_secs(1)).unwrap(),
         intake: intake(parts),
         jobs: JobSignals::default(),
         options: AppOptions {
@@ -107,6 +118,8 @@ pub(crate) async fn test_app() -> (App, Folder) {
             token_overlap_seconds: 24 * 3600,
             token_overlap_seconds_max: 30 * 24 * 3600,
             receipt_days: 30,
+            delivery_days: 30,
+            courier: CourierOptions::default(),
         },
     };
     refresh(&app).await.unwrap();

@@ -3,6 +3,7 @@
 //! Nothing here asks the database. Text is kept as it was typed but for white space round it; it is never cut.
 
 use super::error::{UserError, UserErrorCode};
+use crate::domain::macros::{MacroName, Template, TemplateError, names_text, nearest};
 use crate::domain::money::{AmountError, Micros, Percent, Price, parse_amount};
 
 /// Characters of a name.
@@ -127,6 +128,26 @@ impl Form {
         }
     }
 
+    /// A URL with macros of one list; a name that is none of them is refused.
+    pub(super) fn template<M: MacroName>(&mut self, field: &str, text: &str) -> Option<Template<M>> {
+        let template = match Template::<M>::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                self.refuse(url_code(&error), &[field], sentence(&error));
+                return None;
+            }
+        };
+        for name in template.unknown_macros() {
+            let hint = match nearest::<M>(name) {
+                Some(nearest) => format!("Did you mean {{{}}}?", nearest.name()),
+                None => format!("Known are {}.", names_text::<M>()),
+            };
+            let message = format!("{{{name}}} is no macro of ours.");
+            self.refuse_with_hint(UserErrorCode::UnknownMacro, &[field], &message, hint);
+        }
+        Some(template)
+    }
+
     fn percent(&mut self, field: &[&str], text: &str) -> Option<Percent> {
         let text = text.trim();
         let share = Percent::parse(text);
@@ -143,6 +164,18 @@ impl Form {
     fn error(&self, code: UserErrorCode, field: &[&str], message: impl Into<String>) -> UserError {
         let path: Vec<_> = self.argument.iter().chain(field).copied().collect();
         UserError::new(code, &path, message)
+    }
+}
+
+const fn url_code(error: &TemplateError) -> UserErrorCode {
+    match error {
+        TemplateError::TooLong => UserErrorCode::TooLong,
+        TemplateError::Scheme
+        | TemplateError::Host
+        | TemplateError::MacroBeforePath
+        | TemplateError::StrayBrace
+        | TemplateError::ForbiddenCharacter
+        | TemplateError::DotSegment => UserErrorCode::UrlNotAllowed,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use ipnet::IpNet;
 use url::Url;
 
-use super::form::{Form, PriceDraft, conflict, price_text, sentence};
+use super::form::{Form, PriceDraft, conflict, price_text};
 use super::idempotency::{gone, reused};
 use super::snapshot::refresh_after_write;
 use super::{App, Outcome, UserError, UserErrorCode};
@@ -18,7 +18,7 @@ use crate::domain::audit::{AuditChange, AuditEvent, beginnings, differences};
 use crate::domain::clock::Timestamp;
 use crate::domain::idempotency::IdempotentCall;
 use crate::domain::ids::{AdvertiserId, NUMBER_MAX, OfferId, PublisherId};
-use crate::domain::macros::{Macro, TEMPLATE_BYTES_MAX, TemplateError, UrlTemplate};
+use crate::domain::macros::{Macro, TEMPLATE_BYTES_MAX, UrlTemplate};
 use crate::domain::money::{Currency, Micros, Price};
 use crate::domain::offer::{
     ATTRIBUTION_WINDOW_HOURS_DEFAULT, ATTRIBUTION_WINDOW_HOURS_MAX, CLICKLESS_REPEAT_WINDOW_SECONDS_DEFAULT,
@@ -413,43 +413,14 @@ fn read(form: &mut Form, draft: &OfferDraft) -> Read {
 }
 
 fn read_landing_url(form: &mut Form, text: &str) -> Option<UrlTemplate> {
-    const FIELD: &[&str] = &["landingPageUrl"];
-    let template = match UrlTemplate::parse(text) {
-        Ok(template) => template,
-        Err(error) => {
-            form.refuse(url_code(&error), FIELD, sentence(&error));
-            return None;
-        }
-    };
-    for name in template.unknown_macros() {
-        let hint = match Macro::nearest(name) {
-            Some(nearest) => format!("Did you mean {{{}}}?", nearest.as_str()),
-            None => format!("Known are {}.", known_macros()),
-        };
-        form.refuse_with_hint(UserErrorCode::UnknownMacro, FIELD, &format!("{{{name}}} is no macro of ours."), hint);
-    }
+    const FIELD: &str = "landingPageUrl";
+    let template: UrlTemplate = form.template(FIELD, text)?;
     if !template.contains(Macro::TransactionId) {
         let message = "Without {transaction_id} the advertiser could never report a conversion.";
         let hint = "Add it where the advertiser's system takes a click id, such as ?clickid={transaction_id}.";
-        form.refuse_with_hint(UserErrorCode::UrlNotAllowed, FIELD, message, hint.to_owned());
+        form.refuse_with_hint(UserErrorCode::UrlNotAllowed, &[FIELD], message, hint.to_owned());
     }
     Some(template)
-}
-
-const fn url_code(error: &TemplateError) -> UserErrorCode {
-    match error {
-        TemplateError::TooLong => UserErrorCode::TooLong,
-        TemplateError::Scheme
-        | TemplateError::Host
-        | TemplateError::MacroBeforePath
-        | TemplateError::StrayBrace
-        | TemplateError::ForbiddenCharacter
-        | TemplateError::DotSegment => UserErrorCode::UrlNotAllowed,
-    }
-}
-
-fn known_macros() -> String {
-    Macro::ALL.iter().map(|name| format!("{{{}}}", name.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 /// An absolute URL of the web, in the spelling that fits a `Location` header; empty clears it.

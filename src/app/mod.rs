@@ -24,6 +24,7 @@ pub mod authenticate;
 pub mod change_conversion;
 pub mod change_conversions;
 pub mod create_token;
+pub mod deliver_outbound;
 pub mod demo;
 pub mod dns;
 pub mod end_token;
@@ -45,17 +46,22 @@ pub mod limits;
 pub mod lockout;
 pub mod manage_api_keys;
 pub mod manage_offers;
+pub mod manage_outbound;
 pub mod manage_partners;
 pub mod manage_settings;
 pub mod offer_events;
 pub mod operators;
+mod outbound_request;
 pub mod passwords;
 pub mod point_budget;
 pub mod postback_urls;
+pub mod publisher_client;
+mod publisher_hosts;
 pub mod readiness;
 pub mod record_click;
 pub mod replay_receipts;
 pub mod retention;
+pub mod retry_delivery;
 pub mod reveal_token;
 pub mod revoke_token;
 pub mod rotate_token;
@@ -63,9 +69,11 @@ pub mod send_test;
 pub mod setup;
 pub mod sign_in;
 pub mod snapshot;
+mod switch_off_outbound;
 pub mod track;
 pub mod tracking_domains;
 pub mod tracking_links;
+pub mod try_outbound;
 pub mod update_operator;
 pub mod update_viewer;
 pub mod verify;
@@ -85,6 +93,8 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// For the check of tracking domains.
     pub dns: Arc<dyn dns::DnsLookup>,
+    /// Tells publishers of their conversions.
+    pub publishers: publisher_client::PublisherClient,
     pub identity: Identity,
     pub minter: Arc<Minter>,
     pub intake: Intake,
@@ -105,4 +115,6 @@ pub struct AppOptions {
     pub token_overlap_seconds: u32,
     pub token_overlap_seconds_max: u32,
     pub receipt_days: u32,
+    pub delivery_days: u32,
+    pub courier: deliver_outbound::CourierOptions,
 }

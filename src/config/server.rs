@@ -1,6 +1,6 @@
 //! `[server]`: where we listen, who is in front of us, and how long a client may take.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::problems::Problems;
-use super::values::seconds;
+use super::values::{networks, seconds};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct ServerConfig {
@@ -94,15 +94,4 @@ fn lower_case_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     Url::parse(String::deserialize(deserializer)?.trim()).map_err(serde::de::Error::custom)
-}
-
-/// A network in CIDR form, or a single address.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let network = |text: String| {
-        let text = text.trim();
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network
-            .map_err(|_| serde::de::Error::custom(format!("{text:?} is neither a network (10.0.0.0/8) nor an address")))
-    };
-    Vec::<String>::deserialize(deserializer)?.into_iter().map(network).collect()
 }

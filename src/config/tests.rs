@@ -173,3 +173,15 @@ fn two_writers_are_for_postgresql() {
     assert!(from_environment(&[writers]).is_err());
     assert!(from_environment(&[writers, ("ROUNDTRIP__DATABASE__URL", "postgres://u:p1@h/d")]).is_ok());
 }
+
+#[test]
+fn a_lease_is_longer_than_two_requests_may_take() {
+    let lease = |seconds: &str| {
+        from_environment(&[
+            ("ROUNDTRIP__OUTBOUND__TIMEOUT_MS", "1000"),
+            ("ROUNDTRIP__OUTBOUND__LEASE_SECONDS", seconds),
+        ])
+    };
+    assert!(problems(lease("1"))[0].contains("outbound.lease_seconds"));
+    assert!(lease("2").is_ok() && lease("3").is_ok());
+}

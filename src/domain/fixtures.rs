@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::clock::Timestamp;
 use super::conversion::{Author, Conversion, Money, Reported, Source};
-use super::ids::{AdvertiserId, ConversionId, OfferId, PublisherId};
+use super::ids::{AdvertiserId, ConversionId, OfferId, OutboundPostbackId, PublisherId};
 use super::macros::UrlTemplate;
 use super::money::{Currency, Micros, Price};
 use super::offer::*;
+use super::outbound::{Method, Moment, OutboundPostback, OutboundTemplate, Signing};
 use super::status::{Party, Status};
 use super::transaction_id::TransactionId;
 
@@ -105,4 +106,29 @@ pub(crate) fn conversion(transaction_id: TransactionId, at: Timestamp) -> Conver
 
 pub(crate) fn author(party: Party, at: Timestamp) -> Author {
     Author { party, actor: party.as_str().to_owned(), receipt: None, at, note: None }
+}
+
+/// A rule for every approved conversion, by GET.
+pub(crate) fn rule(url: &str) -> OutboundPostback {
+    OutboundPostback {
+        id: OutboundPostbackId::from_uuid(uuid::Uuid::from_u128(6)),
+        name: "Rule".into(),
+        is_enabled: true,
+        disabled_reason: None,
+        publisher: None,
+        offer: None,
+        moments: vec![Moment::Approved],
+        rejection_reasons: Vec::new(),
+        events: vec![0],
+        method: Method::Get,
+        template: OutboundTemplate::parse(url).unwrap(),
+        signature_parameter: None,
+        delay_seconds: 0,
+        signing: Signing { hint: String::new(), current: Vec::new(), previous: None },
+        failing_since: None,
+        version: 1,
+        created_at: Timestamp::from_millis(0),
+        updated_at: Timestamp::from_millis(0),
+        deleted_at: None,
+    }
 }

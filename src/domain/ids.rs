@@ -141,6 +141,16 @@ time_id!(ApiKeyId, "key");
 time_id!(AuditEventId, "aud");
 time_id!(JobId, "job");
 time_id!(ParkedRejectionId, "prk");
+time_id!(
+    /// A rule by which publishers are told of conversions.
+    OutboundPostbackId,
+    "opb"
+);
+time_id!(
+    /// One change of a conversion on its way to one publisher; also the `webhook-id`.
+    DeliveryId,
+    "dlv"
+);
 
 fn mint_uuid(clock: &dyn Clock, entropy: &dyn Entropy) -> Uuid {
     let millis = u64::try_from(clock.now().as_millis()).unwrap_or(0);

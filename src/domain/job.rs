@@ -31,6 +31,8 @@ words!(
         PersonErase = "person.erase",
         /// Sends refused requests again.
         ReceiptsReplay = "receipts.replay",
+        /// Sends deliveries of outbound postbacks again.
+        DeliveriesRetry = "deliveries.retry",
     }
 );
 words!(
@@ -57,7 +59,8 @@ impl JobKind {
             | Self::ReceiptsExport
             | Self::ConversionsReject
             | Self::ConversionsReinstate
-            | Self::ReceiptsReplay => Role::Manager,
+            | Self::ReceiptsReplay
+            | Self::DeliveriesRetry => Role::Manager,
             Self::PersonExport | Self::PersonErase => Role::Admin,
         }
     }
@@ -69,7 +72,8 @@ impl JobKind {
             | Self::ReceiptsExport
             | Self::ConversionsReject
             | Self::ConversionsReinstate
-            | Self::ReceiptsReplay => false,
+            | Self::ReceiptsReplay
+            | Self::DeliveriesRetry => false,
             Self::PersonExport | Self::PersonErase => true,
         }
     }
@@ -78,7 +82,11 @@ impl JobKind {
     pub const fn is_export(self) -> bool {
         match self {
             Self::ConversionsExport | Self::ReceiptsExport | Self::PersonExport => true,
-            Self::ConversionsReject | Self::ConversionsReinstate | Self::PersonErase | Self::ReceiptsReplay => false,
+            Self::ConversionsReject
+            | Self::ConversionsReinstate
+            | Self::PersonErase
+            | Self::ReceiptsReplay
+            | Self::DeliveriesRetry => false,
         }
     }
 }

@@ -1,9 +1,12 @@
-//! URL templates with macros: where a click is sent, with `{transaction_id}` and its friends filled in.
+//! URL templates with macros: where a click is sent, and where a publisher is told of a conversion, with
+//! `{transaction_id}` and its friends filled in.
 //!
-//! A template is parsed once, when it is saved or loaded, and expanded for every click. Macros stand in
+//! A template is parsed once, when it is saved or loaded, and expanded for every use. Macros stand in
 //! path, query and fragment only, and every value is percent-encoded, so that nothing a visitor sends can
 //! choose where he is sent: without that, a tracking link would be an open redirect. A value is put in as
-//! it is and never read for macros again. To add a macro: a line in the table and one in `write_value`.
+//! it is and never read for macros again. Which names there are and what they stand for is a closed list of whoever
+//! owns the template (a [`MacroName`]): a click's is [`Macro`], a publisher's is in `outbound`. To add a macro: a line
+//! in its list and one in its `filling`.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -11,6 +14,7 @@ use std::fmt::Write as _;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use url::Url;
 
+use super::clock::Timestamp;
 use super::ids::{OfferId, PublisherId};
 use super::inbound::edit_distance;
 use super::money::{Currency, Micros};
@@ -26,55 +30,103 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 /// What an operator may type in a template and a URL may not hold; `%` stays, it begins an escape.
 const LITERAL: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'|').add(b'^').add(b'\'');
 
-macro_rules! macros {
-    ($($name:ident = $text:literal;)*) => {
-        /// A name in braces that stands for a value of the click.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Macro { $($name,)* }
+/// A closed list of names in braces, and what they stand for.
+pub trait MacroName: Copy + Eq + 'static {
+    /// What the macros of one use stand for.
+    type Values<'v>: Default;
 
-        impl Macro {
+    /// Every name there is.
+    fn all() -> &'static [Self];
+
+    /// The name without its braces.
+    fn name(self) -> &'static str;
+
+    /// What it stands for.
+    fn filling<'v>(self, values: &Self::Values<'v>) -> Filling<'v>;
+}
+
+/// What one macro stands for; nothing becomes empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling<'v> {
+    Nothing,
+    Text(&'v str),
+    Number(i32),
+    Amount(Micros),
+    Currency(Currency),
+    /// Printed as RFC 3339.
+    Instant(Timestamp),
+    /// Printed as 16 hexadecimal digits.
+    Random(u64),
+}
+
+impl<'v> Filling<'v> {
+    /// `None` is nothing.
+    pub fn of<T>(value: Option<T>, filling: impl FnOnce(T) -> Self) -> Self {
+        value.map_or(Self::Nothing, filling)
+    }
+
+    pub fn text(value: Option<&'v str>) -> Self {
+        Self::of(value, Self::Text)
+    }
+}
+
+/// Reads a name without its braces, in any ASCII case.
+pub fn parse_name<M: MacroName>(name: &str) -> Option<M> {
+    M::all().iter().copied().find(|known| known.name().eq_ignore_ascii_case(name))
+}
+
+/// The macro that a misspelt name probably means: `trasaction_id`.
+pub fn nearest<M: MacroName>(name: &str) -> Option<M> {
+    let name = name.to_ascii_lowercase();
+    let near = M::all().iter().filter_map(|known| {
+        let distance_max = (known.name().len().max(name.len()) / 4).max(1);
+        edit_distance(name.as_bytes(), known.name().as_bytes(), distance_max).map(|distance| (distance, *known))
+    });
+    // Of two that are as near, the longer one: `sub_id2` is no slip of `sub_id`.
+    near.min_by_key(|(distance, known)| (*distance, Reverse(known.name().len()))).map(|(_, known)| known)
+}
+
+/// All names of a list, as they are written in a template.
+pub fn names_text<M: MacroName>() -> String {
+    M::all().iter().map(|known| format!("{{{}}}", known.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// Defines a closed list of macros.
+macro_rules! macros {
+    ($(#[$doc:meta])* $list:ident { $($name:ident = $text:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $list { $($name,)* }
+
+        impl $list {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The name without its braces.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
-
-            /// Reads a name without its braces, in any ASCII case.
-            pub fn parse(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str().eq_ignore_ascii_case(name))
-            }
         }
     };
 }
+pub(super) use macros;
 
 macros! {
-    TransactionId = "transaction_id";
-    OfferId = "offer_id";
-    PublisherId = "publisher_id";
-    SubId = "sub_id";
-    SubId2 = "sub_id_2";
-    SubId3 = "sub_id_3";
-    SubId4 = "sub_id_4";
-    SubId5 = "sub_id_5";
-    SubId6 = "sub_id_6";
-    ExternalTransactionId = "external_transaction_id";
-    DeviceId = "device_id";
-    Payout = "payout";
-    Currency = "currency";
-    Random = "random";
-}
-
-impl Macro {
-    /// The macro that a misspelt name probably means: `trasaction_id`.
-    pub fn nearest(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase();
-        let near = Self::ALL.iter().filter_map(|known| {
-            let distance_max = (known.as_str().len().max(name.len()) / 4).max(1);
-            edit_distance(name.as_bytes(), known.as_str().as_bytes(), distance_max).map(|distance| (distance, *known))
-        });
-        // Of two that are as near, the longer one: `sub_id2` is no slip of `sub_id`.
-        near.min_by_key(|(distance, known)| (*distance, Reverse(known.as_str().len()))).map(|(_, known)| known)
+    /// A name in braces that stands for a value of the click.
+    Macro {
+        TransactionId = "transaction_id";
+        OfferId = "offer_id";
+        PublisherId = "publisher_id";
+        SubId = "sub_id";
+        SubId2 = "sub_id_2";
+        SubId3 = "sub_id_3";
+        SubId4 = "sub_id_4";
+        SubId5 = "sub_id_5";
+        SubId6 = "sub_id_6";
+        ExternalTransactionId = "external_transaction_id";
+        DeviceId = "device_id";
+        Payout = "payout";
+        Currency = "currency";
+        Random = "random";
     }
 }
 
@@ -91,6 +143,37 @@ pub struct MacroValues<'a> {
     pub currency: Option<Currency>,
     /// Printed as 16 hexadecimal digits.
     pub random: Option<u64>,
+}
+
+impl MacroName for Macro {
+    type Values<'v> = MacroValues<'v>;
+
+    fn all() -> &'static [Self] {
+        Self::ALL
+    }
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn filling<'v>(self, values: &Self::Values<'v>) -> Filling<'v> {
+        match self {
+            Self::TransactionId => Filling::text(values.transaction_id),
+            Self::OfferId => Filling::of(values.offer_id, |id| Filling::Number(id.number())),
+            Self::PublisherId => Filling::of(values.publisher_id, |id| Filling::Number(id.number())),
+            Self::SubId => Filling::text(values.sub_ids[0]),
+            Self::SubId2 => Filling::text(values.sub_ids[1]),
+            Self::SubId3 => Filling::text(values.sub_ids[2]),
+            Self::SubId4 => Filling::text(values.sub_ids[3]),
+            Self::SubId5 => Filling::text(values.sub_ids[4]),
+            Self::SubId6 => Filling::text(values.sub_ids[5]),
+            Self::ExternalTransactionId => Filling::text(values.external_transaction_id),
+            Self::DeviceId => Filling::text(values.device_id),
+            Self::Payout => Filling::of(values.payout, Filling::Amount),
+            Self::Currency => Filling::of(values.currency, Filling::Currency),
+            Self::Random => Filling::of(values.random, Filling::Random),
+        }
+    }
 }
 
 /// Why a text cannot be saved as a template.
@@ -124,17 +207,20 @@ pub enum DestinationError {
     PathChanged,
 }
 
-/// A landing page, fallback page or publisher's URL, ready to be expanded.
+/// An offer's landing page.
+pub type UrlTemplate = Template<Macro>;
+
+/// A URL with macros in it, ready to be expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UrlTemplate {
+pub struct Template<M> {
     text: String,
     /// Scheme, user, host and port, with `/` as its path.
     base: Url,
-    segments: Vec<Segment>,
+    segments: Vec<Segment<M>>,
     unknown: Vec<String>,
 }
 
-impl UrlTemplate {
+impl<M: MacroName> Template<M> {
     /// Reads a template; white space round it is trimmed.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let text = text.trim_ascii();
@@ -147,7 +233,7 @@ impl UrlTemplate {
         let (base, rest) = split_base(text)?;
         let (segments, unknown) = read_segments(&base, rest)?;
         let template = Self { text: text.to_owned(), base, segments, unknown };
-        match template.expand(&MacroValues::default()) {
+        match template.expand(&M::Values::default()) {
             Ok(_) => Ok(template),
             Err(DestinationError::PathChanged) => Err(TemplateError::DotSegment),
             Err(DestinationError::OriginChanged | DestinationError::TooLong) => Err(TemplateError::Host),
@@ -159,8 +245,13 @@ impl UrlTemplate {
         &self.text
     }
 
+    /// Scheme, user, host and port, with `/` as its path.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
     /// Is the macro anywhere in it? An offer's URL must contain [`Macro::TransactionId`].
-    pub fn contains(&self, wanted: Macro) -> bool {
+    pub fn contains(&self, wanted: M) -> bool {
         self.segments.iter().any(|segment| match segment {
             Segment::Value { name, .. } => *name == wanted,
             Segment::Literal(_) => false,
@@ -174,12 +265,12 @@ impl UrlTemplate {
 
     /// The destination: printable ASCII on one line, fit for a `Location` header, with the scheme, host and
     /// port of the template.
-    pub fn expand(&self, values: &MacroValues<'_>) -> Result<String, DestinationError> {
+    pub fn expand(&self, values: &M::Values<'_>) -> Result<String, DestinationError> {
         let mut target = String::with_capacity(self.text.len() + 64);
         for segment in &self.segments {
             match segment {
                 Segment::Literal(literal) => target.push_str(literal),
-                Segment::Value { name, in_path } => write_value(&mut target, *name, *in_path, values),
+                Segment::Value { name, in_path } => write_filling(&mut target, name.filling(values), *in_path),
             }
             if target.len() > DESTINATION_BYTES_MAX {
                 return Err(DestinationError::TooLong);
@@ -207,10 +298,13 @@ impl UrlTemplate {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+enum Segment<M> {
     Literal(String),
-    Value { name: Macro, in_path: bool },
+    Value { name: M, in_path: bool },
 }
+
+/// The macros' places, and the names that are none of the list.
+type Segments<M> = (Vec<Segment<M>>, Vec<String>);
 
 /// Divides the text after its authority, and reads what comes before.
 fn split_base(text: &str) -> Result<(Url, &str), TemplateError> {
@@ -230,7 +324,7 @@ fn split_base(text: &str) -> Result<(Url, &str), TemplateError> {
     Ok((base, rest))
 }
 
-fn read_segments(base: &Url, rest: &str) -> Result<(Vec<Segment>, Vec<String>), TemplateError> {
+fn read_segments<M: MacroName>(base: &Url, rest: &str) -> Result<Segments<M>, TemplateError> {
     // The base ends with the slash that begins every path.
     let mut literal = base.to_string();
     let mut rest = rest.strip_prefix('/').unwrap_or(rest);
@@ -240,7 +334,7 @@ fn read_segments(base: &Url, rest: &str) -> Result<(Vec<Segment>, Vec<String>), 
         literal.extend(utf8_percent_encode(before, LITERAL));
         in_path = in_path && !before.contains(['?', '#']);
         let (name, behind) = split_name(after).ok_or(TemplateError::StrayBrace)?;
-        match Macro::parse(name) {
+        match parse_name(name) {
             Some(name) => {
                 segments.push(Segment::Literal(std::mem::take(&mut literal)));
                 segments.push(Segment::Value { name, in_path });
@@ -261,34 +355,24 @@ fn split_name(text: &str) -> Option<(&str, &str)> {
     plain.then_some((name, rest))
 }
 
-fn write_value(target: &mut String, name: Macro, in_path: bool, values: &MacroValues<'_>) {
-    let text = match name {
-        Macro::TransactionId => values.transaction_id,
-        Macro::SubId => values.sub_ids[0],
-        Macro::SubId2 => values.sub_ids[1],
-        Macro::SubId3 => values.sub_ids[2],
-        Macro::SubId4 => values.sub_ids[3],
-        Macro::SubId5 => values.sub_ids[4],
-        Macro::SubId6 => values.sub_ids[5],
-        Macro::ExternalTransactionId => values.external_transaction_id,
-        Macro::DeviceId => values.device_id,
-        Macro::OfferId => return write_shown(target, values.offer_id.map(OfferId::number)),
-        Macro::PublisherId => return write_shown(target, values.publisher_id.map(PublisherId::number)),
-        Macro::Payout => return write_shown(target, values.payout),
-        Macro::Currency => return write_shown(target, values.currency),
-        Macro::Random => return write_shown(target, values.random.map(|random| format!("{random:016x}"))),
-    };
-    // As a path segment these two mean "here" and "up", percent-encoded or not (WHATWG URL, 4.4).
-    let text = text.filter(|text| !(in_path && matches!(*text, "." | "..")));
-    target.extend(text.map(encode).into_iter().flatten());
+fn write_filling(target: &mut String, filling: Filling<'_>, in_path: bool) {
+    match filling {
+        Filling::Nothing => {}
+        // As a path segment these two mean "here" and "up", percent-encoded or not (WHATWG URL, 4.4).
+        Filling::Text("." | "..") if in_path => {}
+        Filling::Text(text) => target.extend(encode(text)),
+        Filling::Number(number) => write_shown(target, number),
+        Filling::Amount(amount) => write_shown(target, amount),
+        Filling::Currency(currency) => write_shown(target, currency),
+        Filling::Instant(instant) => target.extend(encode(&instant.to_string())),
+        Filling::Random(random) => write_shown(target, format_args!("{random:016x}")),
+    }
 }
 
 /// Digits, letters and a point only: nothing to encode.
-fn write_shown(target: &mut String, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        // Writing to a String cannot fail.
-        let _ = write!(target, "{value}");
-    }
+fn write_shown(target: &mut String, value: impl std::fmt::Display) {
+    // Writing to a String cannot fail.
+    let _ = write!(target, "{value}");
 }
 
 fn encode(text: &str) -> PercentEncode<'_> {
@@ -340,7 +424,7 @@ mod tests {
             ("aff_id", None),
             ("", None),
         ] {
-            assert_eq!(Macro::nearest(name), expected, "{name}");
+            assert_eq!(nearest(name), expected, "{name}");
         }
     }
 

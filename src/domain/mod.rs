@@ -3,6 +3,7 @@
 //! Everything here is a value or a pure function. To add a rule: write it here as a function over values,
 //! with a table test beside it; `intake` gathers the facts for it and `store` keeps what it says.
 
+pub mod address;
 pub mod advertiser;
 pub mod answer;
 pub mod api_key;
@@ -15,6 +16,7 @@ pub mod conversion;
 pub mod conversion_key;
 mod crockford;
 pub mod csv_cell;
+pub mod delivery;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod foreign_click;
@@ -28,6 +30,8 @@ pub mod money;
 pub mod offer;
 pub mod one_time_code;
 pub mod operator;
+pub mod outbound;
+pub mod outbound_message;
 pub mod person;
 pub mod pricing;
 pub mod privacy;
@@ -36,10 +40,12 @@ pub mod receipt;
 pub mod replay;
 pub mod report;
 pub mod screening;
+pub mod sealing;
 mod secret_text;
 pub mod secure_token;
 pub mod session;
 pub mod settings;
+pub mod signing;
 pub mod snapshot;
 pub mod status;
 pub mod test_link;

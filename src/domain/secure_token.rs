@@ -12,18 +12,16 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ipnet::IpNet;
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::clock::{Entropy, Timestamp, random_bytes};
+use super::clock::{Entropy, Timestamp};
 use super::ids::{OfferId, TokenId};
 use super::keyring::Keyring;
 use super::privacy::{PrivateAddress, hash_address};
+use super::sealing::{SealError, open, seal};
 use super::secret_text;
 
 /// Live tokens per offer, and live global ones.
@@ -265,31 +263,17 @@ impl PlainToken {
         format!("{}…{}", &text[..shown], &text[text.len() - shown..])
     }
 
-    /// Seals the text for the column: nonce (24), then the XChaCha20-Poly1305 text and tag. It opens only for
-    /// the row `id`, so that a sealed text copied to another row is worth nothing.
+    /// Seals the text for the column. It opens only for the row `id`, so that a sealed text copied to another row is
+    /// worth nothing.
     pub fn seal(&self, keyring: &Keyring, id: TokenId, entropy: &dyn Entropy) -> Result<Vec<u8>, SealError> {
-        let nonce: [u8; NONCE_BYTES] = random_bytes(entropy);
-        let row = id.uuid();
-        let payload = Payload { msg: self.reveal().as_bytes(), aad: row.as_bytes() };
-        let sealed = cipher(keyring).encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError)?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        seal(keyring, id.uuid().as_bytes(), self.reveal(), entropy)
     }
 
     /// Opens what [`Self::seal`] made, for the same row under the same key.
     pub fn open(sealed: &[u8], keyring: &Keyring, id: TokenId) -> Result<Self, SealError> {
-        let (nonce, text) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError)?;
-        let row = id.uuid();
-        let payload = Payload { msg: text, aad: row.as_bytes() };
-        let opened = cipher(keyring).decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new);
-        let opened = opened.map_err(|_| SealError)?;
-        Ok(Self(str::from_utf8(&opened).map_err(|_| SealError)?.into()))
+        open(keyring, id.uuid().as_bytes(), sealed).map(Self)
     }
 }
-
-/// The sealed text of a token cannot be read or made: another token key, another row, or a damaged column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sealed text of the token does not open: was the token key replaced?")]
-pub struct SealError;
 
 /// Why a secret of another system is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -522,11 +506,6 @@ pub fn revoke(token: &SecureToken) -> SecureToken {
 
 const GLOBAL_PREFIX: &str = "rt_g_";
 const OFFER_PREFIX: &str = "rt_o_";
-const NONCE_BYTES: usize = 24;
-
-fn cipher(keyring: &Keyring) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(keyring.tokens().into())
-}
 
 fn open_overlap(token: &SecureToken, siblings: &[SecureToken], now: Timestamp) -> Option<Timestamp> {
     let open = |old: &SecureToken| match old.effective_state(now) {

@@ -13,6 +13,7 @@ use super::api_key::ApiKeyAccess;
 use super::ids::{AdvertiserId, OfferId, OperatorId, PublisherId, SessionId, TokenId};
 use super::offer::Offer;
 use super::operator::Role;
+use super::outbound::OutboundRules;
 use super::publisher::{PartnerState, Publisher};
 use super::secure_token::{SecureToken, TokenDigest};
 use super::settings::Settings;
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub tokens: HashMap<TokenDigest, SecureToken>,
     /// By host, lower case.
     pub domains: HashMap<String, TrackingDomain>,
+    /// By which publishers are told of their conversions.
+    pub outbound: OutboundRules,
     pub operators: HashMap<OperatorId, OperatorAccess>,
     /// All that ever were, so that one which was ended is told from one that never was.
     pub api_keys: HashMap<TokenDigest, ApiKeyAccess>,

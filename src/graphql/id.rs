@@ -11,8 +11,8 @@ use async_graphql::{
 };
 
 use crate::domain::ids::{
-    AdvertiserId, ApiKeyId, AuditEventId, ChangeId, ConversionId, JobId, OfferId, OperatorId, PublisherId, ReceiptId,
-    SessionId, TokenId, TrackingDomainId,
+    AdvertiserId, ApiKeyId, AuditEventId, ChangeId, ConversionId, DeliveryId, JobId, OfferId, OperatorId,
+    OutboundPostbackId, PublisherId, ReceiptId, SessionId, TokenId, TrackingDomainId,
 };
 
 /// A kind of id.
@@ -50,6 +50,8 @@ kinds! {
     ApiKeyId, "an API key";
     SessionId, "a session";
     AuditEventId, "an entry of the audit trail";
+    OutboundPostbackId, "a rule of outbound postbacks";
+    DeliveryId, "a delivery";
 }
 
 /// An id of one kind, as `ID`.

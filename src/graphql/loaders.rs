@@ -22,7 +22,12 @@ use crate::{
         click::Click,
         clock::Timestamp,
         conversion::Author,
-        ids::{AdvertiserId, ApiKeyId, ConversionId, OfferId, OperatorId, PublisherId, ReceiptId, TokenId},
+        delivery::Attempt,
+        ids::{
+            AdvertiserId, ApiKeyId, ConversionId, DeliveryId, OfferId, OperatorId, OutboundPostbackId, PublisherId,
+            ReceiptId, TokenId,
+        },
+        outbound::OutboundPostback,
         receipt::Receipt,
         report::Tally,
         settings::Settings,
@@ -32,7 +37,7 @@ use crate::{
         Database, StoreError, api_keys, clicks,
         conversions::{self, ConversionListed},
         operators::{self, OperatorView},
-        receipts,
+        outbound, outbox, receipts,
         reports::{self, ROWS_MAX, ReportRefused, Subjects},
         tokens::{self, TokenView},
     },
@@ -92,6 +97,10 @@ pub struct Loaders {
     pub status_authors: Loader<ConversionId, Author>,
     /// The figures of each over a range.
     pub stats: Loader<StatKey, Result<Tally, ReportRefused>>,
+    pub outbound: Loader<OutboundPostbackId, Arc<OutboundPostback>>,
+    pub attempts: Loader<DeliveryId, Arc<Vec<Attempt>>>,
+    /// How many deliveries that were made since then have succeeded, and how many have ended.
+    pub outbound_rates: Loader<(OutboundPostbackId, Timestamp), (i64, i64)>,
 }
 
 /// Of whom figures are asked for.
@@ -160,6 +169,27 @@ impl Loaders {
             }),
             status_authors: Loader::new(|database, ids| {
                 Box::pin(async move { conversions::status_authors(database, &ids).await })
+            }),
+            outbound: Loader::new(|database, ids| {
+                Box::pin(async move {
+                    let found = outbound::find_many(database, &ids).await?;
+                    Ok(found.into_iter().map(|(id, rule)| (id, Arc::new(rule))).collect())
+                })
+            }),
+            attempts: Loader::new(|database, ids| {
+                Box::pin(async move {
+                    let found = outbox::attempts(database, &ids).await?;
+                    Ok(found.into_iter().map(|(id, attempts)| (id, Arc::new(attempts))).collect())
+                })
+            }),
+            outbound_rates: Loader::new(|database, keys| {
+                Box::pin(async move {
+                    let rules: Vec<OutboundPostbackId> = keys.iter().map(|(rule, _)| *rule).collect();
+                    // They differ by the milliseconds that one request takes.
+                    let since = keys.iter().map(|(_, since)| *since).min().unwrap_or_default();
+                    let counted = outbox::ended_since(database, &rules, since).await?;
+                    Ok(keys.into_iter().filter_map(|key| Some((key, *counted.get(&key.0)?))).collect())
+                })
             }),
         }
     }

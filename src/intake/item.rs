@@ -69,6 +69,8 @@ pub struct OperatorChange {
     pub note: Option<String>,
     /// The opaque id of whoever asks.
     pub actor: String,
+    /// False: no publisher is told.
+    pub notify_publisher: bool,
     /// Committed with the change, and only with one; its list of fields is filled in then.
     pub audit: AuditEvent,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use metrics::counter;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::domain::answer::Answer;
@@ -99,6 +99,7 @@ impl Intake {
             entropy: parts.entropy,
             minter: parts.minter,
             marked: Mutex::default(),
+            outbox: Arc::default(),
         });
         let queues = Arc::new(Queues::new(options.queues));
         let breaker = Arc::<Breaker>::default();
@@ -202,6 +203,11 @@ impl Intake {
     /// Why nothing is recorded now; none while the database takes writes, as far as is known.
     pub fn outage(&self) -> Option<Outage> {
         self.breaker.outage()
+    }
+
+    /// Rung after a commit that wrote something to be delivered; whoever delivers waits here.
+    pub fn outbox(&self) -> &Notify {
+        &self.bench.outbox
     }
 
     /// Items that wait: conversions, clicks, receipts.

@@ -10,14 +10,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::answer::{Answer, check_results};
 use crate::domain::click::Click;
 use crate::domain::clock::{Clock, Entropy, Timestamp};
 use crate::domain::conversion_key::ConversionKey;
+use crate::domain::delivery::NewDelivery;
 use crate::domain::foreign_click::Aliases;
-use crate::domain::ids::{ChangeId, ConversionId, ReceiptId, TokenId};
+use crate::domain::ids::{ChangeId, ConversionId, DeliveryId, ReceiptId, TokenId};
 use crate::domain::inbound::Door;
 use crate::domain::keyring::Keyring;
 use crate::domain::receipt::Receipt;
@@ -42,6 +44,8 @@ pub(super) struct Bench {
     pub(super) minter: Arc<Minter>,
     /// When each token's use was marked last.
     pub(super) marked: Mutex<HashMap<TokenId, Timestamp>>,
+    /// Rung when there is something new to be delivered.
+    pub(super) outbox: Arc<Notify>,
 }
 
 /// A batch that did not commit, as far as is known.
@@ -87,12 +91,15 @@ pub(super) async fn settle(
     how: Try,
 ) -> Result<Vec<Settled>, NotSettled> {
     let prepared = timeout_at(how.deadline, prepare(bench, connection.take(), items, how)).await;
-    let (tx, Prepared { outcomes, proof, marks }) = prepared.map_err(|_late| StoreError::Late)??;
+    let (tx, Prepared { outcomes, proof, marks, delivers }) = prepared.map_err(|_late| StoreError::Late)??;
     let unknown = |_late| Err(StoreError::CommitUnknown(StoreError::Late.into()));
     match timeout_at(how.deadline, tx.commit()).await.unwrap_or_else(unknown) {
         Ok(open) => {
             *connection = Some(open);
             bench.note_marks(marks);
+            if delivers {
+                bench.outbox.notify_one();
+            }
             Ok(outcomes)
         }
         Err(source @ StoreError::CommitUnknown(_)) => Err(NotSettled::Unknown { source, proof, outcomes }),
@@ -105,6 +112,8 @@ struct Prepared {
     outcomes: Vec<Settled>,
     proof: Option<Proof>,
     marks: Marks,
+    /// Something can be delivered once it is committed.
+    delivers: bool,
 }
 
 /// The last use of each token: when, and from which network.
@@ -176,8 +185,10 @@ async fn settle_in(
     let outcomes = judge_all(bench, &mut world, items, &admitted, &verdicts);
     let proof = proof(&world, inserted);
     let repetition = if items.iter().any(Pending::may_repeat) { Repetition::Possible } else { how.repetition };
-    let marks = write(bench, tx, (world, snapshot), &clicks, Try { repetition, ..how }).await?;
-    Ok(Prepared { outcomes, proof, marks })
+    let deliveries = world.deliveries(&snapshot.outbound, &|| DeliveryId::mint(&*bench.clock, &*bench.entropy));
+    let delivers = !deliveries.is_empty() || !world.writes.completed.is_empty();
+    let marks = write(bench, tx, (world, snapshot), (&clicks, &deliveries), Try { repetition, ..how }).await?;
+    Ok(Prepared { outcomes, proof, marks, delivers })
 }
 
 /// The snapshot that this batch is judged against: at least as new as the transaction.
@@ -551,13 +562,14 @@ async fn write(
     bench: &Bench,
     tx: &mut Tx,
     (world, snapshot): (World, &Snapshot),
-    clicks: &Clicks<'_>,
+    (clicks, deliveries): (&Clicks<'_>, &[NewDelivery]),
     how: Try,
 ) -> Result<Marks, StoreError> {
     let (assign, release) = world.key_writes();
     batch::assign_keys(tx, &assign).await?;
     batch::release_keys(tx, &release).await?;
     batch::update_conversions(tx, &world.updated()).await?;
+    batch::release_deliveries(tx, &world.writes.completed).await?;
     let unparked: Vec<ConversionKey> = world.writes.unparked.iter().cloned().collect();
     batch::delete_parked(tx, &unparked).await?;
     let parked: Vec<_> = world.writes.parked.values().cloned().collect();
@@ -571,6 +583,7 @@ async fn write(
         conversions: &world.recorded(),
         changes: &world.writes.changes,
         extras: &world.writes.extras,
+        deliveries,
         receipts,
         feed: &feed,
         audit: &world.writes.audit,

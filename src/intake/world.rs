@@ -12,10 +12,12 @@ use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Author, Change, Conversion, Figures, Money, Source, Transition};
 use crate::domain::conversion_key::{ClaimKeys, ConversionKey};
+use crate::domain::delivery::NewDelivery;
 use crate::domain::idempotency::IdempotentCall;
-use crate::domain::ids::{ChangeId, ConversionId, TokenId};
+use crate::domain::ids::{ChangeId, ConversionId, DeliveryId, TokenId};
 use crate::domain::inbound::{Door, Slot};
 use crate::domain::money::{Currency, Micros};
+use crate::domain::outbound::{CLICK_WAIT_SECONDS, OutboundRules};
 use crate::domain::receipt::Receipt;
 use crate::domain::screening::{
     Admission, Check, Facts, Hit, Judgement, Known, MoveRuling, Refusal, Ruling, Standing, judge, note, rule_amendment,
@@ -76,8 +78,12 @@ pub(super) struct World {
 pub(super) struct Writes {
     pub(super) recorded: Vec<ConversionId>,
     pub(super) updated: BTreeSet<ConversionId>,
+    /// Their click has come: what waited for it may go.
+    pub(super) completed: Vec<ConversionId>,
     pub(super) reassigned: BTreeSet<ConversionKey>,
     pub(super) changes: Vec<Change>,
+    /// Changes that no publisher is told of.
+    pub(super) untold: BTreeSet<ChangeId>,
     pub(super) extras: Vec<Extra>,
     pub(super) parked: BTreeMap<ConversionKey, ParkedRejection>,
     pub(super) unparked: BTreeSet<ConversionKey>,
@@ -348,6 +354,7 @@ impl World {
                 conversion.fill_from_click(click);
                 self.writes.updated.insert(conversion.id);
                 self.writes.figures.entry(bucket_of(conversion)).or_default();
+                self.writes.completed.push(conversion.id);
             }
         }
     }
@@ -432,6 +439,7 @@ impl World {
             note: asked.note.clone(),
         };
         let change = self.change(asked.conversion, transition, author, mint);
+        self.writes.untold.extend(change.iter().filter(|_| !asked.notify_publisher).map(|change| change.id));
         match (self.conversions.get(&asked.conversion), change) {
             (Some(now), Some(change)) => {
                 let changes = differences(audited(&before, None), audited(now, asked.note.as_deref()));
@@ -460,6 +468,36 @@ impl World {
             }
             Wish::Note => Ruled::Apply(Box::new(note(conversion))),
         }
+    }
+
+    /// What the changes of this batch tell publishers: one delivery for each rule that a change fires. Nothing is looked
+    /// at where there is no rule.
+    pub(super) fn deliveries(&self, rules: &OutboundRules, mint: &dyn Fn() -> DeliveryId) -> Vec<NewDelivery> {
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        let told = self.writes.changes.iter().filter(|change| !self.writes.untold.contains(&change.id));
+        let told = told.filter_map(|change| Some((change, self.conversions.get(&change.conversion)?)));
+        let fired = told.flat_map(|(change, conversion)| {
+            rules.fired(conversion, change).map(move |(rule, moment)| (change, conversion, rule, moment))
+        });
+        let new = fired.map(|(change, conversion, rule, moment)| {
+            let awaits_click = conversion.click_pending && rule.needs_click();
+            let ready_at = self.now.plus_seconds(i64::from(rule.delay_seconds));
+            let patient = ready_at.max(self.now.plus_seconds(CLICK_WAIT_SECONDS));
+            NewDelivery {
+                id: mint(),
+                rule: rule.id,
+                conversion: conversion.id,
+                change_number: change.number,
+                moment,
+                awaits_click,
+                created_at: self.now,
+                ready_at,
+                due_at: if awaits_click { patient } else { ready_at },
+            }
+        });
+        new.collect()
     }
 
     /// A conversion that is not recorded yet.

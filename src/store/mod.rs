@@ -28,6 +28,8 @@ pub mod jobs;
 pub mod keeper;
 pub mod offers;
 pub mod operators;
+pub mod outbound;
+pub mod outbox;
 pub mod page;
 pub mod partitions;
 pub mod persons;

@@ -1,9 +1,9 @@
-//! What is deleted once it is old: receipts, parked rejections, finished jobs, keys of calls, clicks of another system,
-//! rows of the feed. Nothing else ever is, but sessions, at a sign-in.
+//! What is deleted once it is old: receipts, parked rejections, deliveries that have ended, finished jobs, keys of calls,
+//! clicks of another system, rows of the feed. Nothing else ever is, but sessions, at a sign-in.
 //!
 //! In small batches, each a transaction of its own, so that tracking events never wait long behind one.
 
-use entity::{conversion_key, feed, foreign_click, parked_rejection, receipt};
+use entity::{conversion_key, delivery, delivery_attempt, feed, foreign_click, parked_rejection, receipt};
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::domain::clock::Timestamp;
@@ -83,6 +83,20 @@ pub async fn forget_job_inputs(database: &Database, before: Timestamp) -> Result
     write.await
 }
 
+/// Deletes deliveries that were made before `before` and have ended, each with its tries; returns how many.
+pub async fn purge_deliveries(database: &Database, before: Timestamp) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    loop {
+        let batch = database
+            .side_write(Box::new(move |transaction| Box::pin(purge_delivery_batch(transaction, before))))
+            .await?;
+        purged += batch;
+        if batch < BATCH_ROWS {
+            return Ok(purged);
+        }
+    }
+}
+
 /// Deletes keys of calls that are no longer remembered; returns how many.
 pub async fn purge_idempotency_keys(database: &Database, now: Timestamp) -> Result<u64, StoreError> {
     let mut purged = 0;
@@ -111,6 +125,25 @@ pub async fn purge_foreign_clicks(database: &Database, before: Timestamp) -> Res
             return Ok(purged);
         }
     }
+}
+
+/// One that is sent again meanwhile is open again, and stays with all of its tries.
+async fn purge_delivery_batch(transaction: &DatabaseTransaction, before: Timestamp) -> Result<u64, StoreError> {
+    let ids: Vec<uuid::Uuid> = delivery::Entity::find()
+        .select_only()
+        .column(delivery::Column::Id)
+        .filter(delivery::Column::Id.lt(lowest_id(before)))
+        .filter(delivery::Column::FinishedAt.is_not_null())
+        .order_by_asc(delivery::Column::Id)
+        .limit(BATCH_ROWS)
+        .lock_exclusive()
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let attempts = delivery_attempt::Entity::delete_many();
+    attempts.filter(delivery_attempt::Column::DeliveryId.is_in(ids.clone())).exec(transaction).await?;
+    let delete = delivery::Entity::delete_many().filter(delivery::Column::Id.is_in(ids));
+    Ok(delete.exec(transaction).await?.rows_affected)
 }
 
 async fn purge_receipt_batch(transaction: &DatabaseTransaction, before: Timestamp) -> Result<u64, StoreError> {

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter a
 use super::connect::Database;
 use super::error::StoreError;
 use super::{
-    advertisers, api_keys, domains, foreign_clicks, offers, operators, publishers, sessions, settings, tokens,
+    advertisers, api_keys, domains, foreign_clicks, offers, operators, outbound, publishers, sessions, settings, tokens,
 };
 use crate::domain::ids::OperatorId;
 use crate::domain::secure_token::TokenDigest;
@@ -55,6 +55,7 @@ async fn load_in(transaction: &impl ConnectionTrait) -> Result<Snapshot, StoreEr
             .into_iter()
             .map(|row| domains::from_row(row).map(|domain| (domain.host.clone(), domain)))
             .collect::<Result<_, _>>()?,
+        outbound: outbound::find_all(transaction).await?.into_iter().collect(),
         operators: operators
             .iter()
             .map(|row| operators::access_from_row(row).map(|access| (OperatorId::from_uuid(row.id), access)))

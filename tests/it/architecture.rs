@@ -56,8 +56,10 @@ struct Restricted {
 
 const RESTRICTED: &[Restricted] = &[
     Restricted { path: &["axum"], rooms: &["http", "server"], files: &[] },
-    Restricted { path: &["hyper"], rooms: &["http"], files: &[] },
-    Restricted { path: &["hyper_util"], rooms: &["http"], files: &[] },
+    Restricted { path: &["hyper"], rooms: &["http"], files: &["src/app/publisher_client.rs"] },
+    Restricted { path: &["hyper_util"], rooms: &["http"], files: &["src/app/publisher_client.rs"] },
+    Restricted { path: &["rustls"], rooms: &[], files: &["src/app/publisher_client.rs"] },
+    Restricted { path: &["tokio_rustls"], rooms: &[], files: &["src/app/publisher_client.rs"] },
     Restricted { path: &["tower"], rooms: &["http"], files: &[] },
     Restricted { path: &["async_graphql"], rooms: &["graphql"], files: &[] },
     Restricted { path: &["sea_orm"], rooms: &["store", "entity"], files: &[] },

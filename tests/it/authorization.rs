@@ -49,6 +49,17 @@ const TABLE: &[Row] = &[
         Role::Manager,
         "{ postbackExplain(url: \"https://t.example/postback?secure=a\") { code } }",
     ),
+    Row(
+        "Query.outboundPostback",
+        Role::Viewer,
+        "{ outboundPostback(id: \"$OPB\") { name deliveries { nodes { state } } } }",
+    ),
+    Row(
+        "Query.outboundPostbackPreview",
+        Role::Manager,
+        "{ outboundPostbackPreview(id: \"$OPB\", conversionId: \"$CNV\") { url } }",
+    ),
+    Row("Query.outboundPostbacks", Role::Viewer, "{ outboundPostbacks { nodes { name successRate24h maskedUrl } } }"),
     Row("Query.postbackParameters", Role::Viewer, "{ postbackParameters(kind: CLICKLESS) { name } }"),
     Row("Query.publisher", Role::Viewer, "{ publisher(id: \"pub_7\") { name } }"),
     Row("Query.publishers", Role::Viewer, "{ publishers { nodes { name } } }"),
@@ -150,6 +161,12 @@ const TABLE: &[Row] = &[
         Role::Admin,
         "mutation { personErase(by: { deviceId: \"nobody\" }) { userErrors { code } } }",
     ),
+    Row(
+        "Mutation.deliveriesRetry",
+        Role::Manager,
+        "mutation { deliveriesRetry(postbackId: \"$OPB\") { userErrors { code } } }",
+    ),
+    Row("Mutation.deliveryRetry", Role::Manager, "mutation { deliveryRetry(id: \"$DLV\") { userErrors { code } } }"),
     Row("Mutation.offerArchive", Role::Manager, "mutation { offerArchive(id: \"offer_42\") { userErrors { code } } }"),
     Row(
         "Mutation.offerCreate",
@@ -175,6 +192,31 @@ const TABLE: &[Row] = &[
         "Mutation.offerUpdate",
         Role::Manager,
         "mutation { offerUpdate(id: \"offer_42\", version: 1, offer: { name: \"B\" }) { userErrors { code } } }",
+    ),
+    Row(
+        "Mutation.outboundPostbackCreate",
+        Role::Manager,
+        "mutation { outboundPostbackCreate(postback: { name: \"B\" }) { userErrors { code } } }",
+    ),
+    Row(
+        "Mutation.outboundPostbackDelete",
+        Role::Manager,
+        "mutation { outboundPostbackDelete(id: \"opb_00000000000000000000000000000000\") { userErrors { code } } }",
+    ),
+    Row(
+        "Mutation.outboundPostbackSecretRotate",
+        Role::Manager,
+        "mutation { outboundPostbackSecretRotate(id: \"$OPB\") { userErrors { code } } }",
+    ),
+    Row(
+        "Mutation.outboundPostbackSendTest",
+        Role::Manager,
+        "mutation { outboundPostbackSendTest(id: \"$OPB\") { userErrors { code } } }",
+    ),
+    Row(
+        "Mutation.outboundPostbackUpdate",
+        Role::Manager,
+        "mutation { outboundPostbackUpdate(id: \"$OPB\", version: 9, postback: { name: \"B\" }) { userErrors { code } } }",
     ),
     Row(
         "Mutation.operatorInvite",
@@ -300,6 +342,22 @@ const TABLE: &[Row] = &[
     ),
     Row("Job.downloadUrl", Role::Manager, "{ node(id: \"$JOB\") { ... on Job { downloadUrl } } }"),
     Row("Operator", Role::Admin, "{ node(id: \"$OPR\") { ... on Operator { email } } }"),
+    Row("Delivery.responseBody", Role::Manager, "{ node(id: \"$DLV\") { ... on Delivery { responseBody } } }"),
+    Row(
+        "DeliveryAttempt.requestBody",
+        Role::Manager,
+        "{ node(id: \"$DLV\") { ... on Delivery { attempts { requestBody } } } }",
+    ),
+    Row(
+        "DeliveryAttempt.responseBody",
+        Role::Manager,
+        "{ node(id: \"$DLV\") { ... on Delivery { attempts { responseBody } } } }",
+    ),
+    Row(
+        "OutboundPostback.urlTemplate",
+        Role::Manager,
+        "{ node(id: \"$OPB\") { ... on OutboundPostback { urlTemplate } } }",
+    ),
     Row("Receipt.maskedUrl", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { maskedUrl } } }"),
     Row("Receipt.params", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { params { value } } } }"),
     Row("Receipt.remoteIp", Role::Manager, "{ node(id: \"$RCP\") { ... on Receipt { remoteIp } } }"),
@@ -358,6 +416,12 @@ impl Known {
     async fn start() -> Self {
         let admin = Admin::start(Engine::Sqlite).await;
         let secret = admin.furnish().await;
+        let rule = "mutation { outboundPostbackCreate(postback: { name: \"Hook\", method: POST_JSON,
+            urlTemplate: \"http://127.0.0.1:9/\" }) { postback { id } userErrors { message } } }";
+        let rule = admin.done(rule, json!({})).await["postback"]["id"].as_str().unwrap().to_owned();
+        let test =
+            "mutation($id: ID!) { outboundPostbackSendTest(id: $id) { delivery { id } userErrors { message } } }";
+        let test = admin.done(test, json!({ "id": rule })).await["delivery"]["id"].as_str().unwrap().to_owned();
         let transaction = admin.click("offer=42&publisher=7&device_id=d1").await;
         let query = format!("secure={secret}&transaction_id={transaction}&device_id=d1&conversion_ip=192.0.2.1");
         let answer = admin.track(Door::Postback, &query).await;
@@ -365,6 +429,9 @@ impl Known {
         let create =
             "mutation { trackingDomainCreate(hostname: \"trk.example\") { domain { id } userErrors { message } } }";
         let domain = admin.done(create, json!({})).await["domain"]["id"].as_str().unwrap().to_owned();
+        let told = "query($id: ID!) { conversion(by: { id: $id }) { deliveries { nodes { id } } } }";
+        let told = admin.data(told, json!({ "id": answer.conversion.unwrap().to_string() })).await;
+        let told = told["conversion"]["deliveries"]["nodes"][0]["id"].as_str().unwrap().to_owned();
         let job = "mutation { conversionsExport(filter: {}) { job { id } userErrors { message } } }";
         let job = admin.done(job, json!({})).await["job"]["id"].as_str().unwrap().to_owned();
         let seen = admin
@@ -390,6 +457,9 @@ impl Known {
             ("$KEY", key.id.to_string()),
             ("$AUD", entries[0].id.to_string()),
             ("$SES", second),
+            ("$OPB", rule),
+            ("$DLV", test),
+            ("$OUT", told),
         ];
         Self { admin, ids }
     }
@@ -447,9 +517,11 @@ const NODES: &[(&str, &str)] = &[
     ("AuditEntry", "$AUD"),
     ("Conversion", "$CNV"),
     ("ConversionChange", "$CHG"),
+    ("Delivery", "$DLV"),
     ("Job", "$JOB"),
     ("Offer", "offer_42"),
     ("Operator", "$OPR"),
+    ("OutboundPostback", "$OPB"),
     ("Publisher", "pub_7"),
     ("Receipt", "$RCP"),
     ("SecureToken", "$TOK"),
@@ -569,6 +641,13 @@ const MUTATIONS: &[&str] = &[
     "personExport(by: { deviceId: \"nobody\" })",
     "personErase(by: { deviceId: \"nobody\" })",
     "settingsUpdate(version: 1, settings: { timezone: \"Europe/Berlin\" })",
+    "outboundPostbackCreate(postback: { name: \"B\", urlTemplate: \"https://pub.example/?c={sub_id}\" })",
+    "outboundPostbackUpdate(id: \"$OPB\", version: 1, postback: { name: \"C\" })",
+    "outboundPostbackSecretRotate(id: \"$OPB\")",
+    "outboundPostbackSendTest(id: \"$OPB\")",
+    "deliveryRetry(id: \"$OUT\")",
+    "deliveriesRetry(postbackId: \"$OPB\")",
+    "outboundPostbackDelete(id: \"$OPB\")",
     "trackingDomainCreate(hostname: \"go.example\")",
     "trackingDomainVerify(id: \"$DOM\")",
     "trackingDomainSetDefault(id: \"$LOC\")",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use entity::conversion;
 use futures_util::future::{BoxFuture, join_all};
 use roundtrip::app::access_token::{AccessTokens, SigningKeys};
+use roundtrip::app::deliver_outbound::CourierOptions;
 use roundtrip::app::dns::{DnsFailure, DnsLookup};
 use roundtrip::app::form::PriceDraft;
 use roundtrip::app::jobs::JobSignals;
@@ -29,6 +30,7 @@ use tempfile::TempDir;
 use crate::support::bench;
 use crate::support::chance::{ManualClock, SeededEntropy};
 use crate::support::databases::{insert, tamper};
+use crate::support::desk;
 use crate::support::on_both_engines;
 
 /// Nobody answers.
@@ -74,6 +76,7 @@ fn server_on(database: &roundtrip::store::Database) -> App {
         limits: TrackingLimits::new(clock, TrackingRates::default()),
         identity: Identity::new(tokens, 14 * 24 * 3600),
         dns: Arc::new(SilentDns),
+        publishers: desk::publishers(),
         intake: Intake::new(parts, bench::options(1)).0,
         jobs: JobSignals::default(),
         options: AppOptions {
@@ -83,6 +86,8 @@ fn server_on(database: &roundtrip::store::Database) -> App {
             token_overlap_seconds: 24 * 3600,
             token_overlap_seconds_max: 30 * 24 * 3600,
             receipt_days: 30,
+            delivery_days: 30,
+            courier: CourierOptions::default(),
         },
     }
 }

@@ -148,7 +148,7 @@ on_both_engines! {
         }
         assert!(everything(&admin).await.contains("\"person\""), "a download has to know whom it is about");
         let tomorrow = admin.app.clock.now().plus_seconds(24 * 3600 + 1);
-        roundtrip::app::retention::pass(&admin.app.database, tomorrow, 30).await.unwrap();
+        roundtrip::app::retention::pass(&admin.app.database, tomorrow, admin.app.kept()).await.unwrap();
         assert!(!everything(&admin).await.contains("\"person\""), "for a day");
     }
 

@@ -246,7 +246,7 @@ on_both_engines! {
         let kept = async |app: &App| foreign_clicks::find_alias(&app.database, "abc").await.unwrap().is_some();
         for (days, expected) in [(394, true), (395, true), (396, false)] {
             let then = app.clock.now().plus_seconds(days * 24 * 3600);
-            retention::pass(&app.database, then, 30).await.unwrap();
+            retention::pass(&app.database, then, retention::Kept { receipt_days: 30, delivery_days: 30 }).await.unwrap();
             assert_eq!(kept(app).await, expected, "{days}");
         }
     }

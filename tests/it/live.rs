@@ -104,13 +104,13 @@ on_both_engines! {
         server.clock.advance_seconds(FEED_SECONDS - 1);
         let kept = send().await;
         // Nothing is old yet but what is exactly an hour old is kept.
-        pass(&server.app.database, ended.plus_seconds(FEED_SECONDS), 30).await.unwrap();
+        pass(&server.app.database, ended.plus_seconds(FEED_SECONDS), server.app.kept()).await.unwrap();
         drop(socket);
         let bearer = renewed(&server).await;
         let mut socket = Socket::signed_in(&server, &bearer).await;
         socket.subscribe("r", RECEIPTS, json!({ "after": cursor })).await;
         socket.item().await;
-        pass(&server.app.database, ended.plus_seconds(FEED_SECONDS).plus_millis(1), 30).await.unwrap();
+        pass(&server.app.database, ended.plus_seconds(FEED_SECONDS).plus_millis(1), server.app.kept()).await.unwrap();
         socket.subscribe("late", RECEIPTS, json!({ "after": cursor })).await;
         let mut gap = Value::Null;
         let mut later = Vec::new();

@@ -683,6 +683,7 @@ impl<'a> Play<'a> {
         let Some(conversion) = self.conversions[t].get(nth).copied() else { return Ok(()) };
         let why = (to == Rejected).then(|| reason(n));
         let change = OperatorChange {
+            notify_publisher: true,
             conversion,
             wish: Wish::Move { to, reason: why.clone() },
             note: None,

@@ -32,6 +32,7 @@ use crate::support::bench::Bench;
 use crate::support::databases::{both, insert, tamper};
 
 /// 2026-11-22T10:00:00Z, the beginning of a bucket.
+const KEPT: retention::Kept = retention::Kept { receipt_days: 30, delivery_days: 30 };
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -992,9 +993,9 @@ async fn retention_deletes_what_is_old_and_nothing_else() {
         let old = (0..120).map(|number| days_ago(31, number)).chain([days_ago(30, 1), days_ago(29, 2)]).collect();
         insert::<receipt::Entity, _>(database, old).await;
 
-        let pass = retention::pass(database, Timestamp::from_millis(at(30)), 30).await.unwrap();
+        let pass = retention::pass(database, Timestamp::from_millis(at(30)), KEPT).await.unwrap();
         assert_eq!((pass.receipts, pass.parked_rejections), (120, 0), "not yet: {:?}", database.engine());
-        let pass = retention::pass(database, Timestamp::from_millis(at(30) + 1), 30).await.unwrap();
+        let pass = retention::pass(database, Timestamp::from_millis(at(30) + 1), KEPT).await.unwrap();
         assert_eq!((pass.receipts, pass.parked_rejections), (0, 1));
         let left = receipts::count(database, &ReceiptFilter::default()).await.unwrap();
         assert_eq!(left.value, 8);
@@ -1010,7 +1011,7 @@ async fn a_parked_rejection_whose_key_was_taken_goes_without_the_key() {
         let key = ConversionKey::first(&transaction(1), 0);
         insert::<conversion_key::Entity, _>(database, vec![key_row(&key, Some(1))]).await;
         insert::<parked_rejection::Entity, _>(database, vec![parked_row(&key, 1, at(0))]).await;
-        let pass = retention::pass(database, Timestamp::from_millis(at(1)), 30).await.unwrap();
+        let pass = retention::pass(database, Timestamp::from_millis(at(1)), KEPT).await.unwrap();
         assert_eq!(pass.parked_rejections, 1);
         let report = verify::verify(database).await.unwrap();
         assert_eq!((report.keys, report.findings.count), (1, 1));
@@ -1020,12 +1021,12 @@ async fn a_parked_rejection_whose_key_was_taken_goes_without_the_key() {
 #[tokio::test]
 async fn partitions_are_made_a_week_ahead_and_those_of_old_receipts_are_dropped() {
     let [sqlite, postgres] = both().await;
-    let pass = retention::pass(&sqlite.database, NOW, 30).await.unwrap();
+    let pass = retention::pass(&sqlite.database, NOW, KEPT).await.unwrap();
     assert_eq!(pass, retention::Pass::default());
 
     let database = &postgres.database;
     insert::<receipt::Entity, _>(database, vec![receipt_row(1)]).await;
-    let pass = retention::pass(database, NOW, 30).await.unwrap();
+    let pass = retention::pass(database, NOW, KEPT).await.unwrap();
     let made: BTreeSet<&str> = pass.partitions.made.iter().map(String::as_str).collect();
     assert!(made.contains("click_20261122") && made.contains("click_20261129"), "{made:?}");
     assert!(made.contains("receipt_20261123") && made.len() == 15, "{made:?}");
@@ -1034,11 +1035,11 @@ async fn partitions_are_made_a_week_ahead_and_those_of_old_receipts_are_dropped(
 
     let tomorrow = Uuid::from_u128(u128::try_from(at(0) + DAY).unwrap() << 80);
     insert::<receipt::Entity, _>(database, vec![receipt::Model { id: tomorrow, ..receipt_row(2) }]).await;
-    let pass = retention::pass(database, NOW, 30).await.unwrap();
+    let pass = retention::pass(database, NOW, KEPT).await.unwrap();
     assert_eq!((pass.partitions.made.len(), pass.partitions.stray_receipts), (0, 1));
 
     let in_a_month = NOW.plus_millis(32 * DAY);
-    let pass = retention::pass(database, in_a_month, 30).await.unwrap();
+    let pass = retention::pass(database, in_a_month, KEPT).await.unwrap();
     assert_eq!((pass.dropped, pass.receipts), (vec!["receipt_20261123".to_owned()], 1));
     let left = receipts::count(database, &ReceiptFilter::default()).await.unwrap();
     assert_eq!(left.value, 0);

@@ -28,6 +28,7 @@ struct Input {
     asked_at: Timestamp,
     wish: BulkWish,
     note: Option<String>,
+    notify_publishers: bool,
 }
 
 /// Starts the job of a request whose filter was checked.
@@ -46,8 +47,9 @@ pub(in crate::app) async fn start_job(
         BulkWish::Reinstate { .. } => JobKind::ConversionsReinstate,
     };
     let about = vec![AuditChange::new("filter", None, Some(super::described(&filter)?))];
-    let (wish, note) = (request.wish.clone(), request.note.clone());
-    let input = write_input(&Input { filter, asked_at: app.clock.now(), wish, note }, VERSION)?;
+    let (wish, note, notify_publishers) = (request.wish.clone(), request.note.clone(), request.notify_publishers);
+    let input = Input { filter, asked_at: app.clock.now(), wish, note, notify_publishers };
+    let input = write_input(&input, VERSION)?;
     start(app, principal, NewJob { kind, input, total, about }, once).await
 }
 
@@ -61,7 +63,7 @@ pub(super) async fn step(app: &App, job: &Job) -> Result<Step, StepFailed> {
     let next = page.items.last().filter(|_| page.has_next).map(|item| item.cursor.clone());
     let ids = page.into_values();
     let wishes = wishes(app, &ids, &input.wish).await?;
-    let by = By::job(job, &input.wish);
+    let by = By::job(job, &input.wish, input.notify_publishers);
     let mut step = Step { next, ..Step::default() };
     let mut changes = Vec::new();
     for id in ids {

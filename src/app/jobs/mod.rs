@@ -38,6 +38,7 @@ pub mod export_conversions;
 pub mod export_person;
 pub mod export_receipts;
 pub mod replay_receipts;
+pub mod retry_deliveries;
 pub mod run;
 
 /// Changes of jobs that a subscriber may be behind; whoever is further behind reads the job anew.
@@ -132,6 +133,7 @@ pub fn step_of<'a>(app: &'a App, job: &'a Job) -> BoxFuture<'a, Result<Step, Ste
         JobKind::ConversionsExport => Box::pin(export_conversions::step(app, job)),
         JobKind::ReceiptsExport => Box::pin(export_receipts::step(app, job)),
         JobKind::ReceiptsReplay => Box::pin(replay_receipts::step(app, job)),
+        JobKind::DeliveriesRetry => Box::pin(retry_deliveries::step(app, job)),
     }
 }
 

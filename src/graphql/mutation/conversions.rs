@@ -5,7 +5,8 @@ use async_graphql::{Context, Object, Result};
 use crate::{
     app::{
         change_conversion::{
-            AmountsDraft, add_note, amend_conversion, reinstate_conversion, reject_conversion, set_conversion_status,
+            AmountsDraft, Aside, add_note, amend_conversion, reinstate_conversion, reject_conversion,
+            set_conversion_status,
         },
         change_conversions::{BulkRequest, Selection, change_conversions},
     },
@@ -37,8 +38,10 @@ impl ConversionMutation {
         #[graphql(desc = "The conversion.")] id: Id<ConversionId>,
         #[graphql(desc = "Why; the publisher may see it.")] reason: String,
         #[graphql(desc = "For people in the network only.")] note: Option<String>,
+        #[graphql(default = true, desc = "False: no outbound postback tells of it.")] notify_publisher: bool,
     ) -> Result<Option<ConversionPayload>> {
-        let done = reject_conversion(ctx.app()?, ctx.principal()?, id.0, &reason, note.as_deref()).await;
+        let aside = Aside { note: note.as_deref(), notify_publisher };
+        let done = reject_conversion(ctx.app()?, ctx.principal()?, id.0, &reason, aside).await;
         ConversionPayload::of(done)
     }
 
@@ -51,8 +54,10 @@ impl ConversionMutation {
         #[graphql(desc = "For people in the network only.")] note: Option<String>,
         #[graphql(default = false, desc = "Undo: back to the status before the last rejection.")]
         restore_previous: bool,
+        #[graphql(default = true, desc = "False: no outbound postback tells of it.")] notify_publisher: bool,
     ) -> Result<Option<ConversionPayload>> {
-        let done = reinstate_conversion(ctx.app()?, ctx.principal()?, id.0, note.as_deref(), restore_previous).await;
+        let aside = Aside { note: note.as_deref(), notify_publisher };
+        let done = reinstate_conversion(ctx.app()?, ctx.principal()?, id.0, aside, restore_previous).await;
         ConversionPayload::of(done)
     }
 

@@ -7,6 +7,7 @@ pub mod domains;
 pub mod identity;
 pub mod jobs;
 pub mod offers;
+pub mod outbound;
 pub mod partners;
 pub mod settings;
 pub mod tokens;
@@ -20,6 +21,7 @@ pub struct Mutation(
     identity::IdentityMutation,
     jobs::JobMutation,
     offers::OfferMutation,
+    outbound::OutboundMutation,
     partners::PartnerMutation,
     settings::SettingsMutation,
     tokens::TokenMutation,

@@ -5,6 +5,7 @@ use async_graphql::MergedObject;
 pub mod control;
 pub mod identity;
 pub mod jobs;
+pub mod outbound;
 pub mod reports;
 pub mod server;
 pub mod tools;
@@ -17,6 +18,7 @@ pub struct Query(
     identity::IdentityQuery,
     jobs::JobQuery,
     reports::ReportsQuery,
+    outbound::OutboundQuery,
     server::ServerQuery,
     tools::ToolsQuery,
     tracking::TrackingQuery,

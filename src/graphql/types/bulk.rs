@@ -64,6 +64,9 @@ pub struct ConversionsRejectInput {
     /// Count and sum only; nothing is written.
     #[graphql(default = false)]
     dry_run: bool,
+    /// False: no outbound postback tells of it.
+    #[graphql(default = true)]
+    notify_publishers: bool,
 }
 
 impl ConversionsRejectInput {
@@ -77,6 +80,7 @@ impl ConversionsRejectInput {
             policy: self.error_policy.into(),
             expected_count: self.expected_count,
             dry_run: self.dry_run,
+            notify_publishers: self.notify_publishers,
         })
     }
 }
@@ -99,6 +103,9 @@ pub struct ConversionsReinstateInput {
     /// Count and sum only; nothing is written.
     #[graphql(default = false)]
     dry_run: bool,
+    /// False: no outbound postback tells of it.
+    #[graphql(default = true)]
+    notify_publishers: bool,
 }
 
 impl ConversionsReinstateInput {
@@ -112,6 +119,7 @@ impl ConversionsReinstateInput {
             policy: self.error_policy.into(),
             expected_count: self.expected_count,
             dry_run: self.dry_run,
+            notify_publishers: self.notify_publishers,
         })
     }
 }

@@ -10,6 +10,7 @@ use super::{
     input::{DateTimeRange, DecimalRange, KeyValue, StringMatch},
     money::Money,
     offer::{Offer, OfferEvent},
+    outbound::DeliveryConnection,
     partner::{Advertiser, Publisher},
     receipt::{Receipt, ReceiptConnection},
     token::SecureToken,
@@ -35,6 +36,7 @@ use crate::{
         conversions::{self, ConversionListed, ConversionQuery, ListRefused, Oldest},
         filter::AddressMatch,
         foreign_clicks,
+        outbox::DeliveriesOf,
     },
 };
 
@@ -315,6 +317,18 @@ impl Conversion {
     ) -> Result<ReceiptConnection> {
         let window = Window { first, after, ..Window::default() };
         ReceiptConnection::of_conversion(ctx, self.id.0, self.keys.transaction, &window).await
+    }
+
+    /// What publishers were told of it, are told and will be told, the newest first.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn deliveries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "From the beginning: 1 to 200, 50 where it is not sent.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+    ) -> Result<DeliveryConnection> {
+        let window = Window { first, after, ..Window::default() };
+        DeliveryConnection::read(ctx, DeliveriesOf::Conversion(self.id.0), None, &window).await
     }
 }
 

@@ -16,6 +16,7 @@ pub mod money;
 pub mod node;
 pub mod offer;
 pub mod operator;
+pub mod outbound;
 pub mod partner;
 pub mod payload;
 pub mod postback;

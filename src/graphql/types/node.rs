@@ -8,6 +8,7 @@ use super::{
     job::Job,
     offer::Offer,
     operator::{ApiKey, Operator},
+    outbound::{Delivery, OutboundPostback},
     partner::{Advertiser, Publisher},
     receipt::Receipt,
     token::SecureToken,
@@ -15,8 +16,8 @@ use super::{
 };
 use crate::{
     domain::ids::{
-        AdvertiserId, ApiKeyId, AuditEventId, ChangeId, ConversionId, JobId, OfferId, OperatorId, PublisherId,
-        ReceiptId, TokenId, TrackingDomainId,
+        AdvertiserId, ApiKeyId, AuditEventId, ChangeId, ConversionId, DeliveryId, JobId, OfferId, OperatorId,
+        OutboundPostbackId, PublisherId, ReceiptId, TokenId, TrackingDomainId,
     },
     graphql::{connection::failed, context::Find as _, error, guard::enter, id::Kind},
     store::conversions,
@@ -31,9 +32,11 @@ pub enum Node {
     AuditEntry(Box<AuditEntry>),
     Conversion(Box<Conversion>),
     ConversionChange(Box<ConversionChange>),
+    Delivery(Box<Delivery>),
     Job(Box<Job>),
     Offer(Box<Offer>),
     Operator(Box<Operator>),
+    OutboundPostback(Box<OutboundPostback>),
     Publisher(Box<Publisher>),
     Receipt(Box<Receipt>),
     SecureToken(Box<SecureToken>),
@@ -47,9 +50,11 @@ const KINDS: &[fn(&str) -> bool] = &[
     is::<AuditEventId>,
     is::<ChangeId>,
     is::<ConversionId>,
+    is::<DeliveryId>,
     is::<JobId>,
     is::<OfferId>,
     is::<OperatorId>,
+    is::<OutboundPostbackId>,
     is::<PublisherId>,
     is::<ReceiptId>,
     is::<TokenId>,
@@ -91,6 +96,10 @@ impl Node {
             Ok(change.map(|change| Self::ConversionChange(Box::new(change.into()))))
         } else if let Some(id) = JobId::parse(id) {
             Ok(Job::find(ctx, id).await?.map(|job| Self::Job(Box::new(job))))
+        } else if let Some(id) = OutboundPostbackId::parse(id) {
+            Ok(OutboundPostback::load(ctx, id).await?.map(|rule| Self::OutboundPostback(Box::new(rule))))
+        } else if let Some(id) = DeliveryId::parse(id) {
+            Ok(Delivery::find(ctx, id).await?.map(|delivery| Self::Delivery(Box::new(delivery))))
         } else if let Some(id) = TrackingDomainId::parse(id) {
             Ok(TrackingDomain::find(ctx, id)?.map(|domain| Self::TrackingDomain(Box::new(domain))))
         } else if let Some(id) = OperatorId::parse(id) {

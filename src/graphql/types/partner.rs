@@ -5,6 +5,7 @@ use async_graphql::{ComplexObject, Context, InputObject, MaybeUndefined, Result,
 use super::{
     input::{DateTimeRange, layers},
     offer::{OfferConnection, OfferFilter, PublisherRateConnection},
+    outbound::OutboundPostbackConnection,
     stats::StatMetrics,
     words::PartnerState,
 };
@@ -27,6 +28,7 @@ use crate::{
         self,
         advertisers::{self, AdvertiserSort},
         offers::RatesOf,
+        outbound::OutboundFilter,
         publishers::{self, PublisherSort},
     },
 };
@@ -153,6 +155,20 @@ impl Publisher {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<PublisherRateConnection> {
         PublisherRateConnection::read(ctx, RatesOf::Publisher(self.id.0), &Window { first, after, last, before }).await
+    }
+
+    /// The rules of outbound postbacks that are about it alone, by name.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn outbound_postbacks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "From the beginning: 1 to 200, 50 where neither first nor last is sent.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "From the end: 1 to 200, not beside first.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<OutboundPostbackConnection> {
+        let filter = OutboundFilter { publisher: Some(self.id.0), ..OutboundFilter::default() };
+        OutboundPostbackConnection::read(ctx, filter, &Window { first, after, last, before }).await
     }
 }
 

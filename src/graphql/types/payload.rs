@@ -8,6 +8,7 @@ use super::{
     job::Job,
     offer::Offer,
     operator::{ApiKey, Operator},
+    outbound::{Delivery, OutboundPostback},
     partner::{Advertiser, Publisher},
     postback::PostbackUrls,
     receipt::Receipt,
@@ -24,6 +25,7 @@ use crate::{
         invite_operator::Invited,
         issued_token::{Issuance, IssuedToken},
         manage_api_keys::IssuedKey,
+        manage_outbound::IssuedRule,
         postback_urls,
         send_test::Tested,
     },
@@ -131,6 +133,11 @@ payloads! {
     ViewerPayload {
         /// Whoever asks, as they are now.
         viewer: Viewer
+    }
+    /// What became of a call about a delivery.
+    DeliveryPayload {
+        /// The delivery as it is now.
+        delivery: Delivery
     }
     /// The whole text of a URL, or why it is not shown.
     RevealedUrlPayload {
@@ -347,6 +354,42 @@ impl ApiKeyPayload {
             },
             Err(faults) => Self { user_errors: user_errors(faults), ..Self::default() },
         }))
+    }
+}
+
+/// What became of a call about a rule of outbound postbacks.
+#[derive(Default, SimpleObject)]
+pub struct OutboundPostbackPayload {
+    /// The rule as it is now.
+    pub postback: Option<OutboundPostback>,
+    /// What it signs with, where the call has made it; shown this once.
+    pub secret: Option<String>,
+    /// What is to be known about it, each as a sentence.
+    pub warnings: Vec<String>,
+    /// What the caller can put right; empty when it was done.
+    pub user_errors: Vec<UserError>,
+}
+
+impl OutboundPostbackPayload {
+    /// The payload of a use case's answer.
+    ///
+    /// # Errors
+    /// Ours.
+    pub fn of(done: Outcome<IssuedRule>) -> Result<Option<Self>> {
+        Ok(Some(match outcome(done)? {
+            Ok(IssuedRule { rule, secret, is_repeated }) => Self {
+                postback: Some(OutboundPostback::from(&rule)),
+                secret: secret.map(|secret| secret.reveal().to_owned()),
+                warnings: shown_before(is_repeated),
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self::refused(faults),
+        }))
+    }
+
+    /// The payload of a call that cannot be done.
+    pub fn refused(faults: Vec<app::UserError>) -> Self {
+        Self { user_errors: user_errors(faults), ..Self::default() }
     }
 }
 

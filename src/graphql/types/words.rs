@@ -7,7 +7,9 @@ use async_graphql::Enum;
 
 use crate::{
     app::{self, change_conversions, postback_urls},
-    domain::{code, conversion, job, offer, operator, publisher, secure_token, status, tracking_domain},
+    domain::{
+        code, conversion, delivery, job, offer, operator, outbound, publisher, secure_token, status, tracking_domain,
+    },
 };
 
 /// What a signed-in person or key may do; whoever may do more may do all that is less.
@@ -44,6 +46,46 @@ pub enum PartnerState {
     Paused,
     /// Not any more; kept because history names it.
     Archived,
+}
+
+/// What an outbound postback can fire on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "outbound::Moment")]
+pub enum OutboundMoment {
+    /// A conversion was recorded, whatever its status.
+    Recorded,
+    /// A conversion became Approved, or was born so.
+    Approved,
+    /// A conversion became Rejected, or was born so.
+    Rejected,
+}
+
+/// How a publisher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "outbound::Method")]
+pub enum OutboundMethod {
+    /// Everything is in the URL.
+    Get,
+    /// The URL, and all facts in a form.
+    PostForm,
+    /// The URL, and all facts in JSON.
+    PostJson,
+}
+
+/// Where a delivery is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "delivery::DeliveryState")]
+pub enum DeliveryState {
+    /// It was not tried yet.
+    Pending,
+    /// It failed, or is sent again by hand, and is tried again.
+    Retrying,
+    /// The publisher took it.
+    Succeeded,
+    /// It is not tried any more: a dead letter, which can be sent again.
+    GaveUp,
+    /// Its rule was deleted before it was sent.
+    Cancelled,
 }
 
 /// How many conversions one transaction may have.
@@ -244,6 +286,8 @@ pub enum JobKind {
     PersonErase,
     /// Sends refused requests again from their receipts.
     ReceiptsReplay,
+    /// Sends ended deliveries of a rule of outbound postbacks again.
+    DeliveriesRetry,
 }
 
 /// The closed list of codes of userErrors.

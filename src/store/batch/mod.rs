@@ -8,6 +8,7 @@ mod audit;
 mod clicks;
 mod columns;
 mod conversions;
+mod deliveries;
 mod feed;
 mod foreign_clicks;
 mod idempotency;
@@ -21,6 +22,7 @@ pub use conversions::{
     Extra, ParkedRejection, awaiting_click, conversions_by_ids, conversions_by_transactions, delete_parked, has_change,
     parked_by_keys, update_conversions, upsert_parked,
 };
+pub use deliveries::release_deliveries;
 pub use feed::FeedEntry;
 pub use foreign_clicks::{find_aliases, find_foreign_clicks};
 pub use idempotency::{KeptCall, find_call};
@@ -35,6 +37,7 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::click::Click;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::{Change, Conversion, Figures};
+use crate::domain::delivery::NewDelivery;
 use crate::domain::receipt::Receipt;
 use sea_orm::{FromQueryResult, QueryResult};
 
@@ -56,6 +59,8 @@ pub struct NewRows<'a> {
     pub conversions: &'a [&'a Conversion],
     pub changes: &'a [Change],
     pub extras: &'a [Extra],
+    /// What the changes tell publishers.
+    pub deliveries: &'a [NewDelivery],
     pub receipts: &'a [Receipt],
     /// What is followed live of all that the batch wrote; one entry at most.
     pub feed: &'a [FeedEntry],
@@ -81,6 +86,7 @@ pub async fn insert_new(tx: &mut Tx, new: &NewRows<'_>) -> Result<(), StoreError
         conversions::conversion_rows(new.conversions),
         conversions::change_rows(new.changes),
         conversions::extra_rows(new.extras),
+        deliveries::delivery_rows(new.deliveries),
         receipts::receipt_rows(new.receipts, ""),
         feed::feed_rows(new.feed),
         audit::audit_rows(new.audit)?,

@@ -1,12 +1,18 @@
 //! The use cases on a fresh database, without a door: for the rules of control data.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use roundtrip::app::access_token::{AccessTokens, SigningKeys};
-use roundtrip::app::dns::DnsLookup;
+use roundtrip::app::deliver_outbound::CourierOptions;
+use roundtrip::app::dns::{AddressLookup, DnsFailure, DnsLookup};
 use roundtrip::app::jobs::JobSignals;
+use roundtrip::app::publisher_client::PublisherClient;
 use roundtrip::app::snapshot::{UnknownTokens, refresh};
 use roundtrip::app::{App, AppOptions, Identity, Outcome, TrackingLimits, TrackingRates, UserErrorCode};
+use roundtrip::domain::address::Reach;
 use roundtrip::domain::keyring::Keyring;
 use roundtrip::domain::transaction_id::Minter;
 use roundtrip::intake::{Intake, IntakeParts};
@@ -50,6 +56,7 @@ pub(crate) async fn app_on(database: Database, dns: Arc<dyn DnsLookup>) -> (App,
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),
         dns,
+        publishers: publishers(),
         identity: Identity::new(tokens, 14 * 24 * 3600),
         minter: Arc::clone(&parts.minter),
         limits: TrackingLimits::new(Arc::clone(&parts.clock), TrackingRates::default()),
@@ -62,10 +69,27 @@ pub(crate) async fn app_on(database: Database, dns: Arc<dyn DnsLookup>) -> (App,
             token_overlap_seconds: 24 * 3600,
             token_overlap_seconds_max: 7 * 24 * 3600,
             receipt_days: 30,
+            delivery_days: 30,
+            courier: CourierOptions::default(),
         },
     };
     refresh(&app).await.unwrap();
     (app, clock)
+}
+
+/// Every name is this machine, and nothing else may be reached.
+struct HereOnly;
+
+impl AddressLookup for HereOnly {
+    fn addresses<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsFailure>> {
+        Box::pin(async { Ok(vec![[127, 0, 0, 1].into()]) })
+    }
+}
+
+/// Tells publishers on this machine, over http too.
+pub(crate) fn publishers() -> PublisherClient {
+    let reach = Reach { http_allowed: true, networks_allowed: vec!["127.0.0.1/32".parse().unwrap()] };
+    PublisherClient::new(reach, Arc::new(HereOnly), None, Duration::from_secs(5)).unwrap()
 }
 
 fn intake(parts: IntakeParts) -> Intake {

@@ -6,11 +6,14 @@ pub(crate) mod chance;
 pub(crate) mod databases;
 pub(crate) mod desk;
 pub(crate) mod ledger;
+pub(crate) mod name_server;
 pub(crate) mod outage;
 pub(crate) mod people;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod publishers;
+pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod socket;
 

@@ -37,6 +37,8 @@ pub(crate) struct Home {
     /// Empty on SQLite.
     pub(crate) database_url: String,
     folder: TempDir,
+    /// More of its environment.
+    more: Vec<(String, String)>,
 }
 
 /// A server that runs.
@@ -52,6 +54,12 @@ pub(crate) struct Process {
 
 impl Home {
     pub(crate) async fn furnish(engine: Engine) -> Self {
+        Self::furnish_with(engine, &[]).await
+    }
+
+    /// As [`Self::furnish`], with more settings: section and key in capitals, two underscores between them.
+    pub(crate) async fn furnish_with(engine: Engine, more: &[(&str, &str)]) -> Self {
+        let more = more.iter().map(|(name, value)| (format!("ROUNDTRIP__{name}"), (*value).to_owned())).collect();
         let folder = tempfile::tempdir().unwrap();
         let database_url = match engine {
             Engine::Sqlite => String::new(),
@@ -60,7 +68,7 @@ impl Home {
         let keys_file = folder.path().join("keys.toml");
         std::fs::write(&keys_file, keys::new_key_file(&SystemEntropy).unwrap().expose_secret()).unwrap();
         std::fs::set_permissions(&keys_file, PermissionsExt::from_mode(0o600)).unwrap();
-        let environment = settings(&folder, &database_url);
+        let environment = [settings(&folder, &database_url), Vec::clone(&more)].concat();
         let config = Config::read(&Sources { file: None, environment });
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         if engine == Engine::Postgres {
@@ -70,7 +78,7 @@ impl Home {
         }
         let app = open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await.unwrap();
         let secret = seed(&app).await;
-        Self { app, secret, database_url, folder }
+        Self { app, secret, database_url, folder, more }
     }
 
     pub(crate) fn mint(&self) -> TransactionId {
@@ -91,7 +99,8 @@ impl Home {
     /// listens.
     pub(crate) async fn serve(&self, database_url: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roundtrip"));
-        command.env_remove("ROUNDTRIP_CONFIG").envs(settings(&self.folder, database_url)).arg("serve");
+        command.env_remove("ROUNDTRIP_CONFIG").envs(settings(&self.folder, database_url));
+        command.envs(self.more.iter().cloned()).arg("serve");
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
@@ -163,6 +172,12 @@ impl Process {
         let page = page.text().await.unwrap();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0, |number| number.parse().unwrap())
+    }
+
+    /// SIGKILL, and not a word before.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// SIGTERM.

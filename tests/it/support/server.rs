@@ -115,7 +115,12 @@ impl TestServer {
 
     /// A server on a database that holds the standard control data, made by the use cases themselves.
     pub(crate) async fn start_seeded(engine: Engine) -> Self {
-        let mut server = Self::start_empty(engine, "").await;
+        Self::start_seeded_with(engine, "").await
+    }
+
+    /// As [`Self::start_seeded`], with more settings, in TOML.
+    pub(crate) async fn start_seeded_with(engine: Engine, settings: &str) -> Self {
+        let mut server = Self::start_empty(engine, settings).await;
         server.secret = seed(&server.app).await;
         server
     }
@@ -315,8 +320,11 @@ fn config(url: &str, folder: &Path, settings: &str) -> Config {
         set("SERVER__INTERNAL_BIND_ADDRESS", "127.0.0.1:0"),
         set("SERVER__TRUSTED_PROXIES", "127.0.0.1"),
         set("DATABASE__URL", url),
-        set("DNS__RESOLVERS", "127.0.0.1"),
     ];
+    // No test asks the real DNS.
+    if !settings.contains("resolvers") {
+        environment.push(set("DNS__RESOLVERS", "127.0.0.1"));
+    }
     // A click is in the tables when its visitor is sent on, however busy the machine is.
     if !settings.contains("visitor_patience_ms") {
         environment.push(set("INTAKE__VISITOR_PATIENCE_MS", "2000"));

@@ -96,7 +96,7 @@ impl Server {
         }
         let app = server::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let secret = workspace(&app).await?;
-        retention::pass(&app.database, app.clock.now(), config.retention.receipt_days).await?;
+        retention::pass(&app.database, app.clock.now(), app.kept()).await?;
         app.database.close().await;
         let mint = Mint { minter: Arc::clone(&app.minter), keyring: Arc::clone(&app.keyring) };
         let database_url = config.database.url.expose_secret().to_owned();

@@ -254,7 +254,7 @@ async fn carry(app: Arc<App>, rule: Arc<OutboundPostback>, claimed: Claimed, lea
     let Tried { attempt, outcome, host_is_well } = try_once(&app, &rule, &told, (delivery.id, delivery.attempts)).await;
     let next = match next(&app, outcome, delivery.tries) {
         Next::At(_) if is_over(&app, rule.id) => Next::GiveUp,
-        next => next,
+        next @ (Next::Done | Next::GiveUp | Next::At(_)) => next,
     };
     let became = match next {
         Next::Done => "succeeded",

@@ -150,10 +150,11 @@ async fn serves_until_its_parent_ends() {
             tokio::spawn(async move {
                 match tls {
                     // Whoever does not like the certificate hangs up.
-                    Some(tls) => match tls.accept(stream).await {
-                        Ok(stream) => serve(stream, book, trap_address).await,
-                        Err(_) => {}
-                    },
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(stream, book, trap_address).await;
+                        }
+                    }
                     None => serve(stream, book, trap_address).await,
                 }
             });
@@ -231,7 +232,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, book: Shared, tr
         "metadata" => {
             respond(&mut stream, "301 Moved", "location: http://169.254.169.254/latest/meta-data/\r\n", "").await;
         }
-        "flood" => flood(&mut stream, &book).await,
+        "flood" => Box::pin(flood(&mut stream, &book)).await,
         "half" => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-le").await;
         }

@@ -191,7 +191,7 @@ test("the explorer says what is wrong with a document before it is sent, and run
     await page.getByLabel("GraphQL").fill("{ offer { nothing } }");
     await page.getByText("Cannot query field").first().waitFor();
     await page.getByLabel("Search the operations").fill("server");
-    await page.getByRole("button", { name: "Begin a document with server" }).click();
+    await page.getByRole("button", { name: "Use server", exact: true }).click();
     await page.getByRole("button", { name: "Run" }).click();
     await page.getByLabel("the answer").getByText('"version"').waitFor();
   }));

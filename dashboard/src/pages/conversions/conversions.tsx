@@ -24,10 +24,10 @@ import { Empty, Failed } from "@/parts/states";
 import { DataTable } from "@/parts/table";
 import { toast } from "@/parts/toast";
 import { columnsOf, SOURCE_TEXT } from "./columns";
-import { Figures } from "./figures";
 import { type Live, useLiveConversions } from "./live";
 import { CLEARED, type ConversionSearch, filterOf, isFiltered, listFilterOf, SORTS, SOURCES, STATUSES, USUAL_PERIOD } from "./search";
 
+const Figures = lazy(() => import("./figures").then(({ Figures }) => ({ default: Figures })));
 const ConversionDrawer = lazy(() => import("./conversion-drawer").then(({ ConversionDrawer }) => ({ default: ConversionDrawer })));
 const SelectionBar = lazy(() => import("./selection-bar").then(({ SelectionBar }) => ({ default: SelectionBar })));
 const ExportConversions = lazy(() => import("./export").then(({ ExportConversions }) => ({ default: ExportConversions })));
@@ -75,7 +75,11 @@ export function Conversions() {
       }
     >
       {error && !range && <Failed error={error} onRetry={retry} />}
-      {range && !search.search && <Figures search={search} range={range} currency={currency} set={set} />}
+      {range && !search.search && (
+        <Suspense fallback={<div className="skeleton h-[30rem]" />}>
+          <Figures search={search} range={range} currency={currency} set={set} />
+        </Suspense>
+      )}
       {range && <Rows search={search} range={range} live={live} set={set} onExport={() => setExporting(true)} />}
       <Suspense>
         {search.conversion && <ConversionDrawer id={search.conversion} onClose={() => set({ conversion: undefined })} />}

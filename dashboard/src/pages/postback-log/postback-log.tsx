@@ -24,10 +24,10 @@ import { useShortcuts } from "@/parts/shortcuts";
 import { Empty, Failed } from "@/parts/states";
 import { DataTable } from "@/parts/table";
 import { columnsOf, KIND_TEXT, VERDICT_TEXT } from "./columns";
-import { Figures } from "./figures";
 import { type LiveReceipts, useLiveReceipts } from "./live";
 import { CLEARED, filterOf, isFiltered, KINDS, listFilterOf, type LogSearch, USUAL_PERIOD, VERDICTS } from "./search";
 
+const Figures = lazy(() => import("./figures").then(({ Figures }) => ({ default: Figures })));
 const ReceiptDrawer = lazy(() => import("./receipt-drawer").then(({ ReceiptDrawer }) => ({ default: ReceiptDrawer })));
 const CheckUrlForm = lazy(() => import("@/parts/try-url/check-url").then(({ CheckUrlForm }) => ({ default: CheckUrlForm })));
 const SendTest = lazy(() => import("@/parts/try-url/send-test").then(({ SendTest }) => ({ default: SendTest })));
@@ -88,7 +88,11 @@ export function PostbackLog() {
       }
     >
       {error && !range && <Failed error={error} onRetry={retry} />}
-      {range && zone && !search.transaction && <Figures search={search} range={range} zone={zone} set={set} />}
+      {range && zone && !search.transaction && (
+        <Suspense fallback={<div className="skeleton h-80" />}>
+          <Figures search={search} range={range} zone={zone} set={set} />
+        </Suspense>
+      )}
       {range && <Rows search={search} range={range} live={live} pause={isLive ? { isPaused, setPaused } : null} set={set} />}
       <Suspense>
         {search.receipt && <ReceiptDrawer id={search.receipt} onClose={() => set({ receipt: undefined })} />}

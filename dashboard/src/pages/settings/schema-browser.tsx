@@ -58,7 +58,7 @@ export function SchemaBrowser({ schema, onTake }: { schema: GraphQLSchema; onTak
                 <span className="mono font-medium break-all">{operation.field.name}</span> <TypeLink of={operation.field.type} onOpen={open} />
               </span>
               {operation.root !== "subscription" && (
-                <Button size="small" onClick={() => onTake(documentOf(operation))} aria-label={`Begin a document with ${operation.field.name}`}>
+                <Button size="small" onClick={() => onTake(documentOf(operation))} aria-label={`Use ${operation.field.name}`}>
                   Use
                 </Button>
               )}

@@ -17,6 +17,8 @@ export const PAGES = [
   { path: "/dashboard/offers/domains", heading: "Domains" },
   { path: "/dashboard/publishers", heading: "Publishers" },
   { path: "/dashboard/publishers?open=$publisher", heading: "Payouts of its own" },
+  { path: "/dashboard/publishers/outbound-postbacks", heading: "Outbound Postbacks" },
+  { path: "/dashboard/publishers/outbound-postbacks?create=true", heading: "New outbound postback" },
   { path: "/dashboard/conversions", heading: "Conversions" },
   { path: "/dashboard/conversions?by=OFFER&by2=STATUS&compare=true", heading: "By offer and status" },
   { path: "/dashboard/conversions?conversion=$conversion", heading: "Timeline" },

@@ -1,9 +1,9 @@
-// Settings and Audit as people use them.
+// Settings, Audit and Outbound Postbacks as people use them.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { apiOf, copied, demo, openBrowser, openWindow, signIn, stir } from "./support.mjs";
+import { apiOf, copied, demo, openBrowser, openWindow, pick, signIn, stir } from "./support.mjs";
 
 let server;
 let browser;
@@ -194,4 +194,40 @@ test("the explorer says what is wrong with a document before it is sent, and run
     await page.getByRole("button", { name: "Use server", exact: true }).click();
     await page.getByRole("button", { name: "Run" }).click();
     await page.getByLabel("the answer").getByText('"version"').waitFor();
+  }));
+
+test("an outbound postback is made, previewed on a real conversion, changed and deleted", () =>
+  inWindow(async (page) => {
+    await page.goto("/dashboard/publishers/outbound-postbacks");
+    await page.getByRole("button", { name: "New outbound postback" }).first().click();
+    const dialog = page.getByRole("dialog", { name: "New outbound postback" });
+    await dialog.getByLabel("Name").fill("Blog, approved");
+    await pick(page, "Publisher (optional)", "Daily Deals Blog");
+    await dialog.getByLabel("URL of the publisher").fill("https://publisher.example/p?click={no_such_macro}");
+    await dialog.getByRole("button", { name: "Make it" }).click();
+    await dialog.getByText(/no_such_macro/).last().waitFor();
+    assert.equal(await dialog.getByLabel("URL of the publisher").getAttribute("aria-invalid"), "true");
+    await dialog.getByLabel("URL of the publisher").fill("https://publisher.example/p?sub=");
+    await dialog.getByRole("button", { name: "{sub_id}" }).click();
+    await dialog.getByRole("button", { name: "Make it" }).click();
+    await page.getByRole("dialog", { name: "The signing secret" }).getByText(/whsec_/).waitFor();
+    await page.getByRole("button", { name: "Done" }).click();
+    const drawer = page.getByRole("complementary", { name: "Blog, approved" });
+    await drawer.getByRole("tab", { name: "Preview" }).click();
+    await drawer.getByText(/https:\/\/publisher\.example\/p\?sub=(letter|news)/).waitFor();
+    await drawer.getByRole("tab", { name: "Deliveries" }).click();
+    await drawer.getByRole("button", { name: "Edit" }).click();
+    const edit = page.getByRole("dialog", { name: /Edit/ });
+    await edit.getByLabel("Rejected").check();
+    await edit.getByLabel("Sent after").fill("15");
+    await edit.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Saved.").waitFor();
+    await drawer.getByRole("tab", { name: "Rule" }).click();
+    await drawer.getByText("after 15 min").waitFor();
+    await drawer.getByText("Approved, Rejected").waitFor();
+    await drawer.getByRole("button", { name: "More actions" }).click();
+    await page.getByRole("menuitem", { name: "Delete" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Blog, approved is deleted.").waitFor();
+    await page.getByText("No outbound postbacks yet").waitFor();
   }));

@@ -12,6 +12,7 @@ import {
   type LucideIcon,
   Rocket,
   ScrollText,
+  Send,
   Settings,
   Tag,
   Users,
@@ -51,7 +52,13 @@ export const MENU: MenuGroup[] = [
       { text: "Postback Log", to: "/postback-log", icon: Activity },
     ],
   },
-  { title: "Publishers", items: [{ text: "Publishers", to: "/publishers", icon: Users }] },
+  {
+    title: "Publishers",
+    items: [
+      { text: "Publishers", to: "/publishers", icon: Users },
+      { text: "Outbound Postbacks", to: "/publishers/outbound-postbacks", icon: Send },
+    ],
+  },
   {
     items: [
       { text: "Advertisers", to: "/advertisers", icon: Building2 },

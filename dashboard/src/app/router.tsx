@@ -148,6 +148,19 @@ const publishers = createRoute({
   component: lazyRouteComponent(() => import("@/pages/publishers/publishers"), "Publishers"),
 });
 
+const outboundPostbacks = createRoute({
+  getParentRoute: () => shell,
+  path: "/publishers/outbound-postbacks",
+  validateSearch: params((raw) => ({
+    publisher: text(raw, "publisher"),
+    offer: text(raw, "offer"),
+    enabled: oneOf(raw, "enabled", ["yes", "no"] as const),
+    open: text(raw, "open"),
+    create: flag(raw, "create"),
+  })),
+  component: lazyRouteComponent(() => import("@/pages/outbound-postbacks/outbound-postbacks"), "OutboundPostbacks"),
+});
+
 const conversions = createRoute({
   getParentRoute: () => shell,
   path: "/conversions",
@@ -208,6 +221,7 @@ const tree = root.addChildren([
     conversions,
     postbackLog,
     publishers,
+    outboundPostbacks,
     advertisers,
     handover,
     audit,

@@ -13,11 +13,13 @@ import {
   LoaderCircle,
   type LucideIcon,
   Pause,
+  RotateCw,
   TriangleAlert,
 } from "lucide-react";
 
 import type {
   ConversionStatus,
+  DeliveryState,
   DomainState,
   JobState,
   OfferState,
@@ -87,6 +89,14 @@ const JOB: Record<JobState, Row> = {
   CANCELLED: ["plain", Ban, "Stopped"],
 };
 
+const DELIVERY: Record<DeliveryState, Row> = {
+  PENDING: ["plain", Clock, "Waiting"],
+  RETRYING: ["warn", RotateCw, "Tried again"],
+  SUCCEEDED: ["good", CircleCheck, "Delivered"],
+  GAVE_UP: ["bad", CircleX, "Given up"],
+  CANCELLED: ["plain", Ban, "Cancelled"],
+};
+
 function Status({ row: [tone, icon, word] }: { row: Row }) {
   return (
     <Pill tone={tone} icon={icon}>
@@ -102,6 +112,7 @@ export const TokenPill = ({ state }: { state: TokenState }) => <Status row={TOKE
 export const DomainPill = ({ state }: { state: DomainState }) => <Status row={DOMAIN[state]} />;
 export const VerdictPill = ({ verdict }: { verdict: Verdict }) => <Status row={VERDICT[verdict]} />;
 export const JobPill = ({ state }: { state: JobState }) => <Status row={JOB[state]} />;
+export const DeliveryPill = ({ state }: { state: DeliveryState }) => <Status row={DELIVERY[state]} />;
 export const TestPill = () => (
   <Pill tone="accent" icon={FlaskConical}>
     Test

@@ -4,7 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { MessageSquarePlus, RotateCcw, XCircle } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 
-import { ConversionDrawerDocument, type ConversionDrawerQuery } from "@/api/gql/graphql";
+import { ConversionDeliveriesDocument, ConversionDrawerDocument, type ConversionDrawerQuery } from "@/api/gql/graphql";
 import { useApi } from "@/api/query";
 import { useMay } from "@/app/session";
 import { Amount } from "@/parts/amount";
@@ -14,7 +14,7 @@ import { CopiedId } from "@/parts/copy";
 import { Drawer } from "@/parts/drawer";
 import { MaybeMoment, Moment } from "@/parts/moment";
 import { Facts } from "@/parts/page";
-import { ConversionPill, TestPill, VerdictPill } from "@/parts/pill";
+import { ConversionPill, DeliveryPill, TestPill, VerdictPill } from "@/parts/pill";
 import { useShortcuts } from "@/parts/shortcuts";
 import { Empty, Loaded, Notice, Skeleton } from "@/parts/states";
 import { durationText, reasonOf, SOURCE_TEXT } from "./columns";
@@ -81,6 +81,9 @@ function Body({ conversion }: { conversion: Conversion }) {
       </Part>
       <Part title="Receipts">
         <Receipts of={conversion} />
+      </Part>
+      <Part title="Deliveries to the publisher">
+        <Deliveries id={conversion.id} />
       </Part>
     </div>
   );
@@ -212,5 +215,32 @@ function Receipts({ of: { receipts } }: { of: Conversion }) {
       </ul>
       {receipts.pageInfo.hasNextPage && <p className="text-sm text-faint">These are the newest 20.</p>}
     </>
+  );
+}
+
+function Deliveries({ id }: { id: string }) {
+  const query = useApi(ConversionDeliveriesDocument, { id });
+  return (
+    <Loaded query={query} skeleton={<Skeleton lines={2} />}>
+      {({ conversion }) =>
+        !conversion || conversion.deliveries.nodes.length === 0 ? (
+          <p className="text-sm text-faint">No outbound postback fired for it.</p>
+        ) : (
+          <ul className="grid text-sm">
+            {conversion.deliveries.nodes.map((delivery) => (
+              <li key={delivery.id} className="flex items-center justify-between gap-3 border-b border-line py-1.5 last:border-0">
+                <Link to="/publishers/outbound-postbacks" search={{ open: delivery.postback.id }} className="hover:underline">
+                  {delivery.postback.name} <span className="text-faint">{words(delivery.moment)}</span>
+                </Link>
+                <span className="flex items-center gap-2 text-faint">
+                  <Moment at={delivery.createdAt} />
+                  <DeliveryPill state={delivery.state} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )
+      }
+    </Loaded>
   );
 }

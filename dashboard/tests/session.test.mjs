@@ -46,7 +46,7 @@ test("a link that leads elsewhere is not followed after signing in", () =>
       assert.equal(new URL(page.url()).origin, server.url);
     }
     await signIn(page, server.admin, "/dashboard/sign-in?next=%2F%2Fevil.example");
-    assert.equal(page.url(), `${server.url}/dashboard/offers`);
+    assert.equal(page.url(), `${server.url}/dashboard/`);
   }));
 
 test("a reload keeps the session, and signing out ends it in every tab", () =>

@@ -13,7 +13,7 @@ use crate::domain::conversion::{Amounts, Change, Conversion};
 use crate::domain::ids::ConversionId;
 use crate::domain::operator::Principal;
 use crate::domain::status::Status;
-use crate::intake::{ChangeOutcome, ChangesOutcome, ErrorPolicy, OperatorChange, OperatorChanges, Unsettled, Wish};
+use crate::intake::{ChangeOutcome, ChangesOutcome, ErrorPolicy, OperatorChange, OperatorChanges, Wish};
 use crate::store::conversions;
 
 /// Longest reason of a rejection, in characters: that of the wire.
@@ -194,7 +194,7 @@ async fn change(app: &App, principal: &Principal, id: ConversionId, action: &str
     let Asked { wish, note, notify_publisher } = asked;
     let change = OperatorChange { conversion: id, wish, note, actor: actor(principal), notify_publisher, audit };
     let one = OperatorChanges { changes: vec![change], policy: ErrorPolicy::SkipFailed, once: None };
-    match app.intake.settle_changes(one).await.map_err(unsettled)? {
+    match app.intake.settle_changes(one).await? {
         ChangesOutcome::Done(mut outcomes) => Ok(changed(outcomes.pop().unwrap_or(ChangeOutcome::NotFound), wanted)),
         ChangesOutcome::Refused(_) | ChangesOutcome::Repeated(_) | ChangesOutcome::OtherArguments => {
             Err(AppError::Internal("a change without a key, alone, was taken for another".to_owned()))
@@ -236,14 +236,6 @@ pub(super) fn no_rejection() -> UserError {
 
 /// As [`Outcome`], with one fault at most.
 type Outcome1<T> = Result<Result<T, UserError>, AppError>;
-
-pub(super) fn unsettled(unsettled: Unsettled) -> AppError {
-    match unsettled {
-        Unsettled::Full | Unsettled::Late | Unsettled::Away | Unsettled::Spooled => AppError::Busy,
-        // The writer has logged why.
-        Unsettled::Internal => AppError::Internal("the change could not be written".to_owned()),
-    }
-}
 
 pub(super) fn forbidden(conversion: &Conversion, to: Option<Status>) -> UserError {
     let to = to.map_or("that", Status::as_str);

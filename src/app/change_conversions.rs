@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::change_conversion::{
-    REASON_CHARACTERS_MAX, forbidden, no_rejection, not_found, optional_note, text, unsettled,
-};
+use super::change_conversion::{REASON_CHARACTERS_MAX, forbidden, no_rejection, not_found, optional_note, text};
 use super::form::sentence;
 use super::idempotency::reused;
 use super::jobs::change_conversions::start_job;
@@ -176,7 +174,7 @@ async fn of_named(
     let changes = changes.map(|(id, wish)| by.change(app, *id, wish.clone(), request.note.clone())).collect();
     let once = once.map(|call| KeyedCall { call, answer: head_of(&targets) });
     let settled = app.intake.settle_changes(OperatorChanges { changes, policy: request.policy, once }).await;
-    match settled.map_err(unsettled)? {
+    match settled? {
         ChangesOutcome::Done(outcomes) => Ok(Ok(done(request, &targets, &outcomes))),
         ChangesOutcome::Refused(outcomes) => {
             let mut outcomes = outcomes.iter();

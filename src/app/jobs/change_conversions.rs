@@ -5,7 +5,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{NewJob, Step, StepError, StepFailed, read_input, start, write_input};
-use crate::app::change_conversion::unsettled;
 use crate::app::change_conversions::{BulkRequest, BulkWish, By, fault_of, wishes};
 use crate::app::{App, AppError, Outcome};
 use crate::domain::audit::AuditChange;
@@ -75,7 +74,7 @@ pub(super) async fn step(app: &App, job: &Job) -> Result<Step, StepFailed> {
         }
     }
     let asked = OperatorChanges { changes: changes.clone(), policy: ErrorPolicy::SkipFailed, once: None };
-    let outcomes = match app.intake.settle_changes(asked).await.map_err(unsettled)? {
+    let outcomes = match app.intake.settle_changes(asked).await.map_err(AppError::from)? {
         ChangesOutcome::Done(outcomes) => outcomes,
         ChangesOutcome::Refused(_) | ChangesOutcome::Repeated(_) | ChangesOutcome::OtherArguments => {
             return Err(AppError::Internal("changes without a key were taken for others".to_owned()).into());

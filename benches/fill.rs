@@ -344,8 +344,9 @@ impl Words {
         self.id(&self.clicked_at(day), 2_246_822_519)
     }
 
+    /// Not every so many clicks the same one: each has conversions.
     fn offer(&self) -> String {
-        self.i32(&format!("i % {OFFERS} + 1"))
+        self.i32(&format!("(i / {CLICKS_OF_A_CONVERSION} * 2 + i) % {OFFERS} + 1"))
     }
 
     fn publisher(&self) -> String {

@@ -47,6 +47,15 @@ impl Size {
         self.0
     }
 
+    /// In words.
+    pub(crate) fn said(self) -> String {
+        let sizes = |engine| {
+            let fill = self.fill(engine);
+            format!("{} conversions and {} clicks on {}", fill.conversions, fill.clicks(), engine.name())
+        };
+        format!("{}, {}", sizes(Engine::Postgres), sizes(Engine::Sqlite))
+    }
+
     pub(crate) const fn fill(self, engine: Engine) -> Fill {
         match engine {
             Engine::Sqlite => Fill { conversions: self.0 / SQLITE_PART },
@@ -142,11 +151,7 @@ fn bare(figures: &mut Figures, pace: Pace) -> Outcome<()> {
 
 /// The name of the form with its sizes, for the page.
 pub(crate) fn name(size: Size) -> String {
-    let sizes = |engine| {
-        let fill = size.fill(engine);
-        format!("{} conversions and {} clicks on {}", fill.conversions, fill.clicks(), engine.name())
-    };
-    format!("grown form ({}, {})", sizes(Engine::Postgres), sizes(Engine::Sqlite))
+    format!("grown form ({})", size.said())
 }
 
 /// What is sent.

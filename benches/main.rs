@@ -212,12 +212,20 @@ fn on_large_tables(before: &[String], after: &[String], load_before: &str) -> Ou
     }
     let mut figures = Figures::default();
     reports::run(size, &mut figures)?;
-    let page = figures.page(Part::Reports, &reports::name(size), load_before)?;
+    let page = figures.page(Part::Reports, &of_postgres(reports::name(size)), load_before)?;
     println!("\n{page}");
     if options.contains(&"--write") {
         report::keep(Path::new("benches/RESULTS.md"), Part::Reports, &page)?;
     }
     Ok(())
+}
+
+/// With what PostgreSQL was given beyond its defaults.
+fn of_postgres(name: String) -> String {
+    match std::env::var(postgres::MORE_SETTINGS) {
+        Ok(more) if !more.is_empty() => format!("{name}, PostgreSQL with {more}"),
+        _ => name,
+    }
 }
 
 /// A form of its own; what follows its name may be its size.
@@ -234,7 +242,8 @@ fn with_size(form: &str, before: &[String], after: &[String], load_before: &str)
         (_, true) => (grown::run(size, grown::Pace::TRY)?, Part::Grown),
         (_, false) => (grown::run(size, grown::Pace::FULL)?, Part::Grown),
     };
-    let page = figures.page(part, &grown::name(size), load_before)?;
+    let name = if form == "--pages" { pages::name(size) } else { grown::name(size) };
+    let page = figures.page(part, &of_postgres(name), load_before)?;
     println!("\n{page}");
     if options.contains(&"--write") && !is_try {
         report::keep(Path::new("benches/RESULTS.md"), part, &page)?;

@@ -72,6 +72,11 @@ pub(crate) fn run(size: Size, pace: Pace) -> Outcome<Figures> {
     Ok(figures)
 }
 
+/// The name of the form with its sizes, for the page.
+pub(crate) fn name(size: Size) -> String {
+    format!("pages ({})", size.said())
+}
+
 struct Form {
     subject: Subject,
     bearer: String,

@@ -13,9 +13,11 @@ use roundtrip::domain::clock::{Clock as _, Timestamp};
 use roundtrip::domain::report::{Dimension, Metric};
 use roundtrip::domain::settings::Settings;
 use roundtrip::store::conversions::ConversionFilter;
+use roundtrip::store::days::Generation;
 use roundtrip::store::page::Direction;
 use roundtrip::store::reports::{Report, ReportQuery, report};
-use roundtrip::store::{ConnectOptionsOf, Database};
+use roundtrip::store::sub_ids::{self, Held};
+use roundtrip::store::{ConnectOptionsOf, Database, keeper};
 use roundtrip::system::SystemClock;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::runtime::Runtime;
@@ -65,6 +67,17 @@ async fn measure(conversions: u64, figures: &mut Figures) -> Outcome<()> {
     database.migrate().await?;
     let mut connection = PgConnection::connect(&url).await?;
     fill(&mut connection, conversions).await?;
+    count(&database).await?;
+    for table in ["rollup", "rollup_day", "rollup_sum", "rollup_day_sum", "conversion"] {
+        on_postgres(&mut connection, &format!("VACUUM ANALYZE {table}")).await?;
+    }
+    let sizes: String = sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM rollup) || ' rows of 15 minutes, ' || (SELECT COUNT(*) FROM rollup_day) || ' of days, ' \
+            || (SELECT COUNT(*) FROM rollup_sum) || ' and ' || (SELECT COUNT(*) FROM rollup_day_sum) || ' sums of them'",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    println!("  {sizes}");
     let workspace = made(&database, &Zone::utc()).await?;
     let other = Zone::parse("Asia/Kathmandu").ok_or("no such zone")?;
     let elsewhere = made(&database, &other).await?;
@@ -161,19 +174,24 @@ async fn fill(connection: &mut PgConnection, conversions: u64) -> Outcome<()> {
     for day in (1..=DAYS).rev() {
         let from = day_before_today(day);
         on_postgres(connection, &quarters(from, conversions * CLICKS_OF_A_CONVERSION)).await?;
-        on_postgres(connection, &one_day(from)).await?;
     }
     say("figures");
-    for table in ["rollup", "rollup_day", "conversion"] {
-        on_postgres(connection, &format!("VACUUM ANALYZE {table}")).await?;
-    }
-    let sizes: String = sqlx::query_scalar(
-        "SELECT (SELECT COUNT(*) FROM rollup) || ' rows of 15 minutes, ' || (SELECT COUNT(*) FROM rollup_day) || ' of days'",
-    )
-    .fetch_one(connection)
-    .await?;
-    say(&sizes);
     Ok(())
+}
+
+/// The sums and the sub ids of every day, as the server counts them.
+async fn count(database: &Database) -> Outcome<()> {
+    let began = Instant::now();
+    let now = SystemClock.now();
+    let held = Held { holder: "bench".to_owned(), until: now.plus_seconds(86_400) };
+    let generation = Generation { number: 0, zone: Zone::utc() };
+    let mut counts = keeper::take(database, &held.holder, now, held.until).await?;
+    for day in 1..=DAYS {
+        let day = day_before_today(day);
+        counts = counts && sub_ids::count_day(database, &generation, day, &held, SystemClock.now()).await?;
+    }
+    println!("  {:>5} s  {DAYS} days counted", began.elapsed().as_secs());
+    if counts { Ok(()) } else { Err("somebody else keeps the figures".into()) }
 }
 
 /// The conversions of a day as they are, and its part of the clicks: the r-th pair of offer and publisher has one of
@@ -199,18 +217,5 @@ fn quarters(from: Timestamp, clicks: u64) -> String {
             WHERE (q * 7919 + r * 104729) % (r + 1) < {first} \
          ) AS counted GROUP BY 1, 2, 3",
         last = BUCKETS_OF_A_DAY - 1,
-    )
-}
-
-/// Of the 15 minutes, by two writers.
-fn one_day(from: Timestamp) -> String {
-    let (low, high) = (from.as_millis(), from.plus_seconds(86_400).as_millis());
-    format!(
-        "INSERT INTO rollup_day (generation, day_at, offer_id, publisher_id, currency, slot, clicks, conversions, approved, \
-            pending, rejected, events, revenue_micros, payout_micros) \
-         SELECT 0, {low}, offer_id, publisher_id, currency, slot, SUM(clicks)::int8, SUM(conversions)::int8, \
-            SUM(approved)::int8, SUM(pending)::int8, SUM(rejected)::int8, 0, SUM(revenue_micros)::int8, \
-            SUM(payout_micros)::int8 \
-         FROM rollup WHERE bucket_at >= {low} AND bucket_at < {high} GROUP BY 3, 4, 5, 6"
     )
 }

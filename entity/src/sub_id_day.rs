@@ -1,4 +1,4 @@
-//! Which count by sub id of a day holds, and of which state of the day it is.
+//! Which count of a day holds, and of which state of the day it is.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,7 +9,7 @@ pub struct Model {
     pub generation: i32,
     #[sea_orm(primary_key, auto_increment = false)]
     pub day_at: i64,
-    /// Of the rows of `rollup_sub_id`.
+    /// Of the rows of `rollup_day`, `rollup_day_sum`, `rollup_sum` and `rollup_sub_id`.
     pub edition: i64,
     /// The sum of the day's changes that the count has seen.
     pub counted_changes: i64,

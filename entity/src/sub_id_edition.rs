@@ -1,4 +1,4 @@
-//! The editions of counts by sub id that have rows, whether a day holds them or not.
+//! The editions of counts of days that have rows, whether a day holds them or not.
 
 use sea_orm::entity::prelude::*;
 

@@ -17,6 +17,7 @@ mod m0007_identity;
 mod m0008_outbound;
 mod m0009_replays;
 mod m0010_feed;
+mod m0011_counted_days;
 
 pub struct Migrator;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_outbound::Migration),
             Box::new(m0009_replays::Migration),
             Box::new(m0010_feed::Migration),
+            Box::new(m0011_counted_days::Migration),
         ]
     }
 }

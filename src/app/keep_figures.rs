@@ -1,8 +1,8 @@
-//! What one server does for all of them, in the background, so that reports are fast: the days of a new time zone, and
-//! the counts by sub id.
+//! What one server does for all of them, in the background, so that reports are fast: it counts every day that has
+//! changed, in sums and by sub id.
 //!
 //! Exact whatever happens: a server that ends in the middle, or two that do the same, leave nothing wrong. Reports read
-//! the 15 minutes until all days are there, and say how far the counts by sub id have come.
+//! the 15 minutes of a day whose count is old, and say how far the counts by sub id have come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{App, AppError};
-use crate::domain::calendar::Interval;
 use crate::domain::clock::random_bytes;
 use crate::store::days::{self, Generation};
 use crate::store::keeper;
@@ -19,7 +18,7 @@ use crate::telemetry::field;
 
 /// How often the keeper looks for work, and others whether there is a keeper.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Between two counts by sub id at least.
+/// Between two counts at least.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// A count that took long is followed by a pause so many times as long: it reads a whole day each time.
 const COUNT_SHARE: u32 = 20;
@@ -27,9 +26,6 @@ const COUNT_SHARE: u32 = 20;
 const COUNT_HELD_SECONDS: i64 = 900;
 /// For how long a server holds the keeping after its last step.
 const HELD_SECONDS: i64 = 60;
-
-/// How far the clock of another server may be ahead of ours.
-const AHEAD_SECONDS: i64 = 3600;
 
 /// One server's wish to keep the figures.
 pub struct Keeper {
@@ -52,8 +48,8 @@ impl Keeper {
             let begun = Instant::now();
             let counts = begun >= count_at;
             let pass = async {
-                self.complete_days().await?;
-                if counts { self.count_sub_ids().await } else { Ok(()) }
+                self.forget_older().await?;
+                if counts { self.count_days().await } else { Ok(()) }
             };
             if let Err(error) = pass.await {
                 tracing::warn!({ field::ERROR } = %error, "figures could not be looked after; again in a moment");
@@ -70,14 +66,14 @@ impl Keeper {
         Ok(keeper::take(&self.app.database, &self.holder, now, now.plus_seconds(HELD_SECONDS)).await?)
     }
 
-    /// Counts every day by sub id whose facts have changed since it was counted, if nobody else is at it.
+    /// Counts every day whose facts have changed since it was counted, if nobody else is at it.
     ///
     /// # Errors
     /// The database is away; what was counted until then holds.
-    pub async fn count_sub_ids(&self) -> Result<(), AppError> {
+    pub async fn count_days(&self) -> Result<(), AppError> {
         let database = &self.app.database;
         let generation = self.generation();
-        let outdated = sub_ids::outdated(database, generation.number).await?;
+        let outdated = sub_ids::outdated(database, &generation, self.app.clock.now()).await?;
         if (outdated.is_empty() && sub_ids::stale(database).await?.is_none()) || !self.hold().await? {
             return Ok(());
         }
@@ -97,31 +93,18 @@ impl Keeper {
         Ok(())
     }
 
-    /// Gives every day of the newest generation its base, and forgets the generations before, if nobody else is at it.
+    /// Forgets the days of the generations before the newest, if nobody else is at it.
     ///
     /// # Errors
-    /// The database is away; what was done until then stays done.
-    pub async fn complete_days(&self) -> Result<(), AppError> {
+    /// The database is away; what was forgotten until then stays so.
+    pub async fn forget_older(&self) -> Result<(), AppError> {
         let database = &self.app.database;
-        let generation = self.generation();
-        if !days::is_complete(database, generation.number).await? {
-            let zone = &generation.zone;
-            let mut next = days::first(database, zone).await?;
-            while let Some(day) = next.filter(|day| *day <= self.app.clock.now().plus_seconds(AHEAD_SECONDS)) {
-                if !self.hold().await? {
-                    return Ok(());
-                }
-                days::take_base(database, &generation, day).await?;
-                next = Some(zone.next(day, Interval::Day));
-            }
-            days::complete(database, generation.number).await?;
-            tracing::info!("the days of {} are counted", zone.name());
-        }
-        while let Some(day) = days::older(database, generation.number).await? {
+        let generation = self.generation().number;
+        while let Some(day) = days::older(database, generation).await? {
             if !self.hold().await? {
                 return Ok(());
             }
-            days::delete_older(database, generation.number, day).await?;
+            days::delete_older(database, generation, day).await?;
         }
         Ok(())
     }

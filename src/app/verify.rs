@@ -31,13 +31,9 @@ impl Report {
 /// For the command line: what was compared, then a line for each drift that was kept.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DaysCompared { days, by_sub_id, unfinished } = self.days;
+        let DaysCompared { days, counted } = self.days;
         write!(f, "compared: {} conversions, {} keys, {} buckets, ", self.conversions, self.keys, self.buckets)?;
-        if unfinished {
-            writeln!(f, "no days: those of a new time zone are not all counted yet")?;
-        } else {
-            writeln!(f, "{days} days, {by_sub_id} of them by sub id too")?;
-        }
+        writeln!(f, "{counted} of {days} days (the others have changed since they were counted, or wait for it)")?;
         for drift in &self.findings.drifts {
             writeln!(f, "drift: {drift}")?;
         }

@@ -576,8 +576,7 @@ async fn write(
     batch::upsert_parked(tx, &parked).await?;
     let (receipts, feed) = receipts_and_feed(tx, &world, how.repetition).await?;
     let figures: Vec<_> = world.writes.figures.iter().filter(|(_, figures)| !figures.is_zero()).collect();
-    let (by_day, days) = world.by_day(&snapshot.settings.zone);
-    let day_figures: Vec<_> = by_day.iter().filter(|(_, figures)| !figures.is_zero()).collect();
+    let days = world.days(&snapshot.settings.zone);
     let new = NewRows {
         clicks: &clicks.fresh,
         conversions: &world.recorded(),
@@ -589,7 +588,6 @@ async fn write(
         audit: &world.writes.audit,
         calls: &world.writes.calls,
         figures: &figures,
-        day_figures: &day_figures,
         days: &days,
         day_generation: snapshot.settings.day_generation,
         slot: how.slot,

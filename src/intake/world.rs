@@ -25,7 +25,7 @@ use crate::domain::screening::{
 };
 use crate::domain::status::{Party, Status};
 use crate::domain::transaction_id::TransactionId;
-use crate::store::batch::{Bucket, DayBucket, Extra, KeptCall, KeyOwner, ParkedRejection};
+use crate::store::batch::{Bucket, Extra, KeptCall, KeyOwner, ParkedRejection};
 use crate::store::idempotency::Earlier;
 
 use super::item::{
@@ -359,22 +359,19 @@ impl World {
         }
     }
 
-    /// The figures by day of this zone, and every day that was touched.
-    pub(super) fn by_day(&self, zone: &Zone) -> (BTreeMap<DayBucket, Figures>, Vec<Timestamp>) {
-        let mut by_day: BTreeMap<DayBucket, Figures> = BTreeMap::new();
-        let mut days = BTreeSet::new();
+    /// Where every day of this zone begins that was touched.
+    pub(super) fn days(&self, zone: &Zone) -> Vec<Timestamp> {
+        let mut days = Vec::new();
         let mut last = None;
-        for (bucket, figures) in &self.writes.figures {
-            // Buckets come in the order of their time, so nearly all are of the day of the one before.
-            let day = match last {
-                Some((at, day)) if at == bucket.at => day,
-                Some(_) | None => zone.day_of(bucket.at),
-            };
-            last = Some((bucket.at, day));
-            days.insert(day);
-            by_day.entry(DayBucket(Bucket { at: day, ..*bucket })).or_default().add(*figures, 1);
+        // Buckets come in the order of their time, so nearly all are of the one before, and days come in theirs.
+        for at in self.writes.figures.keys().map(|bucket| bucket.at) {
+            if last != Some(at) {
+                days.push(zone.day_of(at));
+            }
+            last = Some(at);
         }
-        (by_day, days.into_iter().collect())
+        days.dedup();
+        days
     }
 
     /// What an operator asks for, once under one key: all that can be done, or nothing.

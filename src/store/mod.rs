@@ -43,6 +43,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod spool;
 pub mod sub_ids;
+mod sums;
 pub mod tokens;
 pub mod verify;
 

@@ -1,7 +1,8 @@
 //! Reports: counts and money over a range of time, in buckets of a calendar and by one or two dimensions.
 //!
 //! What is asked for decides which table answers ([`plan`]): by offer, advertiser, publisher and status the figures,
-//! in days wherever whole days of the workspace's zone are asked for and in 15 minutes elsewhere; by sub id its own
+//! in days wherever whole days of the workspace's zone are asked for and in 15 minutes elsewhere, and in their sums where
+//! one of offer and publisher suffices; by sub id its own
 //! figures by day; by anything else the conversions themselves, inside 31 days and without clicks. One report is one
 //! state of the database: its sums, its points and its rows agree with each other. Nothing here writes.
 
@@ -26,6 +27,7 @@ use super::page::Direction;
 mod facts;
 mod plan;
 mod sub_ids;
+mod sums;
 
 pub use plan::{CELLS_MAX, POINTS_MAX};
 

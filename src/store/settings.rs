@@ -40,8 +40,6 @@ pub enum Setting {
     Version,
     /// Counts the changes of the time zone.
     DayGeneration,
-    /// The generation of days in which everything has been counted.
-    DaysComplete,
 }
 
 impl Setting {
@@ -58,7 +56,6 @@ impl Setting {
             Self::EmailStorage => "email_storage",
             Self::Version => "settings_version",
             Self::DayGeneration => "day_generation",
-            Self::DaysComplete => "days_complete",
         }
     }
 }

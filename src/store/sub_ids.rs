@@ -3,21 +3,22 @@
 //! A day is counted into an edition of its own, which holds once `sub_id_day` names it: nobody sees half of one. The
 //! day's changes are read before its facts, so a count that has missed something says so itself, and is made again.
 //! Of each offer, publisher and day the most frequent values are kept, the others together as [`OTHER`].
+//! The sums of the day are part of the same count ([`sums`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{figure_keeper, rollup_day_change, rollup_sub_id as row, sub_id_day, sub_id_edition};
 use futures_util::{StreamExt as _, pin_mut};
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, DatabaseTransaction, EntityTrait, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, EntityTrait, IntoActiveModel};
 use sea_orm::{QueryFilter as _, QueryResult, QuerySelect as _};
 
 use super::clicks;
 use super::connect::Database;
-use super::days::Generation;
+use super::days::{self, Generation};
 use super::dialect::Column;
 use super::error::StoreError;
-use super::keeper;
+use super::{keeper, sums};
 use crate::domain::calendar::Interval;
 use crate::domain::clock::Timestamp;
 
@@ -28,7 +29,7 @@ pub const OTHER: &str = "(other)";
 /// ISO 4217's word for no currency: what clicks are counted under.
 pub(super) const NO_CURRENCY: &str = "XXX";
 /// Rows of one insert.
-const CHUNK_ROWS: usize = 400;
+pub(super) const CHUNK_ROWS: usize = 400;
 
 /// Who counts, and until when it may.
 #[derive(Clone, Debug)]
@@ -38,12 +39,21 @@ pub struct Held {
 }
 
 /// The days whose facts have changed since they were counted, or that were never counted; the newest first.
-pub async fn outdated(database: &Database, generation: i32) -> Result<Vec<Timestamp>, StoreError> {
-    let (changes, counted) = (changes(database, generation).await?, counted(database, generation).await?);
-    let old = changes.into_iter().filter(|(day, changes)| counted.get(day) != Some(changes));
-    let mut days: Vec<Timestamp> = old.map(|(day, _)| day).collect();
-    days.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(days)
+pub async fn outdated(
+    database: &Database,
+    generation: &Generation,
+    now: Timestamp,
+) -> Result<Vec<Timestamp>, StoreError> {
+    let Some(mut day) = days::first(database, &generation.zone).await? else { return Ok(Vec::new()) };
+    let (changes, counted) = (changes(database, generation.number).await?, counted(database, generation.number).await?);
+    // Those of another zone, or of an older server, have facts and no changes.
+    let mut all: BTreeSet<Timestamp> = changes.keys().copied().collect();
+    while day <= now {
+        all.insert(day);
+        day = generation.zone.next(day, Interval::Day);
+    }
+    let is_old = |day: &Timestamp| counted.get(day).copied() != Some(changes.get(day).copied().unwrap_or(0));
+    Ok(all.into_iter().rev().filter(is_old).collect())
 }
 
 /// Counts one day, and lets the count hold; false when somebody else has taken the keeping meanwhile.
@@ -59,7 +69,9 @@ pub async fn count_day(
 ) -> Result<bool, StoreError> {
     let Some(edition) = begin(database, held.clone()).await? else { return Ok(false) };
     let seen = changes(database, generation.number).await?.get(&day).copied().unwrap_or(0);
-    write_counts(database, edition, (day, generation.zone.next(day, Interval::Day))).await?;
+    let range = (day, generation.zone.next(day, Interval::Day));
+    write_counts(database, edition, range).await?;
+    sums::write(database, edition, range).await?;
     let count = sub_id_day::Model {
         generation: generation.number,
         day_at: day.as_millis(),
@@ -93,6 +105,7 @@ pub async fn delete(database: &Database, edition: i64) -> Result<(), StoreError>
         }));
         work.await?;
     }
+    sums::delete(database, edition).await?;
     let work = database.side_write(Box::new(move |transaction| {
         Box::pin(async move {
             sub_id_edition::Entity::delete_by_id(edition).exec(transaction).await?;
@@ -171,14 +184,22 @@ async fn write_counts(database: &Database, edition: i64, (from, to): (Timestamp,
     while let Some(fact) = rows.next().await {
         sieve.take(&fact?)?;
         if sieve.ready.len() >= CHUNK_ROWS {
-            insert(database, std::mem::take(&mut sieve.ready)).await?;
+            insert::<row::ActiveModel>(database, std::mem::take(&mut sieve.ready)).await?;
         }
     }
     sieve.end_pair();
-    insert(database, sieve.ready).await
+    insert::<row::ActiveModel>(database, sieve.ready).await
 }
 
-async fn insert(database: &Database, rows: Vec<row::Model>) -> Result<(), StoreError> {
+/// Writes rows of one count.
+pub(super) async fn insert<A>(
+    database: &Database,
+    rows: Vec<<A::Entity as EntityTrait>::Model>,
+) -> Result<(), StoreError>
+where
+    A: ActiveModelTrait + Send + 'static,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A> + Sync + 'static,
+{
     if rows.is_empty() {
         return Ok(());
     }
@@ -186,7 +207,7 @@ async fn insert(database: &Database, rows: Vec<row::Model>) -> Result<(), StoreE
         Box::pin(async move {
             for chunk in rows.chunks(CHUNK_ROWS) {
                 let rows = chunk.iter().map(|row| row.clone().into_active_model().reset_all());
-                row::Entity::insert_many(rows).exec_without_returning(transaction).await?;
+                A::Entity::insert_many(rows).exec_without_returning(transaction).await?;
             }
             Ok(())
         })

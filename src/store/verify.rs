@@ -29,7 +29,7 @@ use super::columns::Cell;
 use super::connect::{Database, LongRead};
 use super::dialect::Column;
 use super::error::StoreError;
-use super::{days, settings, sub_ids};
+use super::{settings, sub_ids};
 
 /// Drifts that are kept; all are counted.
 pub const KEPT_MAX: usize = 100;
@@ -57,10 +57,12 @@ pub enum Drift {
     Figures { bucket: Timestamp, offer: i32, publisher: i32, currency: String, difference: Figures },
     /// The recount of clicks, less what the figures say.
     Clicks { bucket: Timestamp, offer: i32, publisher: i32, difference: i64 },
-    /// The 15 minutes of a day, less what its row says.
+    /// The 15 minutes of a day, less what its count says.
     Day { day: Timestamp, offer: i32, publisher: i32, currency: String, difference: Figures },
     /// The recount of a day by sub id, less what its count says. Clicks have no currency: theirs is XXX.
     SubId { day: Timestamp, offer: i32, publisher: i32, sub_id: String, currency: String, difference: Figures },
+    /// The 15 minutes of an offer or of a publisher (the other is 0), or their day, less what their sum says.
+    Sum { at: Timestamp, offer: i32, publisher: i32, currency: String, difference: Figures },
     /// A key of a conversion that does not exist.
     KeyOrphaned { key: Vec<u8>, owner: ConversionId },
     /// A key without owner, on which no rejection is parked.
@@ -122,24 +124,19 @@ pub async fn figures(database: &Database, findings: &mut Findings) -> Result<u64
     Ok(windows * WINDOW_SECONDS.unsigned_abs() / BUCKET_SECONDS.unsigned_abs())
 }
 
-/// How far the figures by day have been compared.
+/// How far the counts of days have been compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DaysCompared {
-    /// Days of the newest generation.
+    /// Days with facts, or with a count.
     pub days: u64,
-    /// Of them, those whose count by sub id is not older than their facts.
-    pub by_sub_id: u64,
-    /// The days of a new time zone are not all there yet, so none was compared.
-    pub unfinished: bool,
+    /// Of them, those whose count is as new as their facts: a count that is older is read by nobody.
+    pub counted: u64,
 }
 
-/// Compares the figures by day with the 15 minutes, and the counts by sub id with a recount, as far as these have come.
+/// Compares the counts of days, in sums and by sub id, with the 15 minutes and a recount, as far as they hold.
 pub async fn days(database: &Database, findings: &mut Findings) -> Result<DaysCompared, StoreError> {
     let settings = settings::load_in(database.read()).await?;
     let generation = settings.day_generation;
-    if !days::is_complete(database, generation).await? {
-        return Ok(DaysCompared { unfinished: true, ..DaysCompared::default() });
-    }
     let headers = clicks::headers(database).await?;
     let mut compared = DaysCompared::default();
     let mut long = database.open_long_read().await?;
@@ -147,10 +144,10 @@ pub async fn days(database: &Database, findings: &mut Findings) -> Result<DaysCo
     while let Some(next) = next_counted(database, generation, from).await? {
         let day = settings.zone.day_of(next);
         let end = settings.zone.next(day, Interval::Day);
-        compare_day(database, generation, (day, end), findings).await?;
+        compare_sums(database, generation, (day, end), findings).await?;
         compared.days += 1;
-        let by_sub_id = compare_sub_ids(&mut long, generation, &headers, (day, end), findings).await?;
-        compared.by_sub_id += u64::from(by_sub_id);
+        let holds = compare_sub_ids(&mut long, generation, &headers, (day, end), findings).await?;
+        compared.counted += u64::from(holds);
         if end <= from {
             break;
         }
@@ -228,6 +225,9 @@ impl fmt::Display for Drift {
                 // A sub id may hold a person, and this is printed.
                 let lack = Lack(difference);
                 write!(f, "day of {day} offer_{offer} pub_{publisher} {currency}: the row of a sub id lacks {lack}")
+            }
+            Self::Sum { at, offer, publisher, currency, difference } => {
+                write!(f, "{at} offer_{offer} pub_{publisher} {currency}: the sum lacks {}", Lack(difference))
             }
             Self::Clicks { bucket, offer, publisher, difference } => {
                 write!(f, "{bucket} offer_{offer} pub_{publisher}: the figures lack {difference} clicks")
@@ -434,52 +434,13 @@ async fn next_instant(database: &Database, headers: &[u8], from: Timestamp) -> R
 /// When, at or after `from`, anything is counted next: what lies between is not walked.
 async fn next_counted(database: &Database, generation: i32, from: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let buckets = "SELECT MIN(bucket_at) AS instant FROM rollup WHERE bucket_at >= $1";
-    let days = "SELECT MIN(day_at) AS instant FROM rollup_day WHERE generation = $1 AND day_at >= $2";
+    let days = "SELECT MIN(day_at) AS instant FROM sub_id_day WHERE generation = $1 AND day_at >= $2";
     let from = Value::from(from.as_millis());
     let mut rows = read(database, buckets, [from.clone()]).await?;
     rows.extend(read(database, days, [Value::from(generation), from]).await?);
     let instants = rows.iter().map(|row| row.try_get::<Option<i64>>("", "instant"));
     let instants: Vec<Option<i64>> = instants.collect::<Result<_, _>>()?;
     Ok(instants.into_iter().flatten().min().map(Timestamp::from_millis))
-}
-
-const DAYS: &str = "SELECT day_at, offer_id, publisher_id, currency,
-    CAST(SUM(clicks) AS BIGINT) AS clicks, CAST(SUM(conversions) AS BIGINT) AS conversions,
-    CAST(SUM(approved) AS BIGINT) AS approved, CAST(SUM(pending) AS BIGINT) AS pending,
-    CAST(SUM(rejected) AS BIGINT) AS rejected, CAST(SUM(events) AS BIGINT) AS events,
-    CAST(SUM(revenue_micros) AS BIGINT) AS revenue_micros,
-    CAST(SUM(payout_micros) AS BIGINT) AS payout_micros
-FROM (
-    SELECT CAST($1 AS BIGINT) AS day_at, offer_id, publisher_id, currency, clicks, conversions, approved, pending,
-        rejected, events, revenue_micros, payout_micros
-    FROM rollup WHERE bucket_at >= $1 AND bucket_at < $2
-    UNION ALL
-    SELECT day_at, offer_id, publisher_id, currency, -clicks, -conversions, -approved, -pending, -rejected,
-        -events, -revenue_micros, -payout_micros
-    FROM rollup_day WHERE generation = $3 AND day_at >= $1 AND day_at < $2
-) AS compared
-GROUP BY day_at, offer_id, publisher_id, currency
-HAVING SUM(clicks) <> 0 OR SUM(conversions) <> 0 OR SUM(approved) <> 0 OR SUM(pending) <> 0 OR SUM(rejected) <> 0
-    OR SUM(events) <> 0 OR SUM(revenue_micros) <> 0 OR SUM(payout_micros) <> 0
-ORDER BY day_at, offer_id, publisher_id, currency";
-
-async fn compare_day(
-    database: &Database,
-    generation: i32,
-    (day, next): (Timestamp, Timestamp),
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
-    let values = [Value::from(day.as_millis()), Value::from(next.as_millis()), Value::from(generation)];
-    for row in read(database, DAYS, values).await? {
-        findings.note(Drift::Day {
-            day: Timestamp::from_millis(row.try_get("", "day_at")?),
-            offer: row.try_get("", "offer_id")?,
-            publisher: row.try_get("", "publisher_id")?,
-            currency: row.try_get("", "currency")?,
-            difference: figures_of(&row)?,
-        });
-    }
-    Ok(())
 }
 
 /// True when the count of the day is as new as its facts, and was compared.
@@ -547,6 +508,64 @@ fn sub_ids_sql(generation: i32, (day, _): (Timestamp, Timestamp), facts: &str) -
             SELECT COALESCE(SUM(c.changes), 0) FROM rollup_day_change c
             WHERE c.generation = {generation} AND c.day_at = {day}
          )"
+    )
+}
+
+/// Compares the sums of a day with its 15 minutes, where they hold.
+async fn compare_sums(
+    database: &Database,
+    generation: i32,
+    (day, next): (Timestamp, Timestamp),
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    const BOTH: &[&str] = &["offer_id, publisher_id"];
+    const EITHER: &[&str] = &["offer_id, 0 AS publisher_id", "0 AS offer_id, publisher_id"];
+    let midnight = day.as_millis().to_string();
+    for (table, at, by) in
+        [("rollup_day", &*midnight, BOTH), ("rollup_day_sum", &*midnight, EITHER), ("rollup_sum", "bucket_at", EITHER)]
+    {
+        let sql = sums_sql(generation, (day.as_millis(), next.as_millis()), (table, at, by));
+        for row in database.read().query_all_raw(statement(database, sql, [])).await? {
+            let at = Timestamp::from_millis(row.try_get("", "at")?);
+            let (offer, publisher) = (row.try_get("", "offer_id")?, row.try_get("", "publisher_id")?);
+            let (currency, difference) = (row.try_get("", "currency")?, figures_of(&row)?);
+            findings.note(if by == BOTH {
+                Drift::Day { day: at, offer, publisher, currency, difference }
+            } else {
+                Drift::Sum { at, offer, publisher, currency, difference }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is found where no count holds.
+fn sums_sql(generation: i32, (day, next): (i64, i64), (table, at, by): (&str, &str, &[&str])) -> String {
+    let counts = sub_ids::COUNTS.join(", ");
+    let counted = sub_ids::COUNTS.map(|name| format!("-{name}")).join(", ");
+    let sums = sub_ids::COUNTS.map(|name| format!("CAST(SUM({name}) AS BIGINT) AS {name}")).join(", ");
+    let any = sub_ids::COUNTS.map(|name| format!("SUM({name}) <> 0")).join(" OR ");
+    let facts = by.iter().map(|by| {
+        format!(
+            "SELECT {at} AS at, {by}, currency, {counts} FROM rollup CROSS JOIN held
+             WHERE bucket_at >= {day} AND bucket_at < {next} UNION ALL "
+        )
+    });
+    let facts: String = facts.collect();
+    format!(
+        "WITH held AS (
+            SELECT d.edition AS edition FROM sub_id_day d
+            WHERE d.generation = {generation} AND d.day_at = {day} AND d.counted_changes = (
+                SELECT COALESCE(SUM(c.changes), 0) FROM rollup_day_change c
+                WHERE c.generation = {generation} AND c.day_at = {day}
+            )
+         )
+         SELECT CAST(at AS BIGINT) AS at, offer_id, publisher_id, currency, {sums} FROM (
+            {facts}SELECT {at} AS at, offer_id, publisher_id, currency, {counted}
+            FROM {table} s JOIN held h ON h.edition = s.edition
+         ) AS compared
+         GROUP BY at, offer_id, publisher_id, currency HAVING {any}
+         ORDER BY at, offer_id, publisher_id, currency"
     )
 }
 

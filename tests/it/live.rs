@@ -86,7 +86,9 @@ on_both_engines! {
             assert_eq!(times.len(), ledger.len(), "{table}");
         }
         println!("{sent} requests in 4 s on two servers, {losses} connections lost");
-        assert!(sent > 200 && losses > 10, "{sent} {losses}");
+        // 500 a second, where the server is not slowed down by its own debugging.
+        let least = if cfg!(debug_assertions) { 200 } else { 2_000 };
+        assert!(sent >= least && losses > 10, "{sent} {losses}");
     }
 
     async fn who_comes_back_too_late_is_told_what_is_missing(engine: Engine) {
@@ -322,7 +324,7 @@ async fn followed(
     }
 }
 
-/// Sends about 500 requests a second to both servers, conversions and refusals, some of them twice; how many.
+/// Sends about 600 requests a second to both servers, conversions and refusals, some of them twice; how many.
 async fn send_for(servers: &Arc<[TestServer; 2]>, time: Duration) -> u32 {
     let end = Instant::now() + time;
     let mut senders = JoinSet::new();
@@ -332,7 +334,7 @@ async fn send_for(servers: &Arc<[TestServer; 2]>, time: Duration) -> u32 {
             let mut sent = 0;
             let mut next = Instant::now();
             while Instant::now() < end {
-                next += Duration::from_millis(32);
+                next += Duration::from_millis(26);
                 let server = &servers[usize::from((sent + number) % 2 == 1)];
                 let path = match sent % 4 {
                     0 => "/postback?transaction_id=nonsense".to_owned(),

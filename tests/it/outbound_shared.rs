@@ -221,5 +221,7 @@ async fn one_dead_host_among_fifty_takes_few_places_and_no_delivery_of_another_w
         }
     }
     let [alive, dead] = waits;
-    println!("p95 from the change to its arrival, 49 hosts: {alive:?} beside a host that works, {dead:?} beside one that hangs");
+    println!(
+        "p95 from the change to its arrival, 49 hosts: {alive:?} beside a host that works, {dead:?} beside one that hangs"
+    );
 }

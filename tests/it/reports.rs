@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use entity::{click, conversion, rollup_sub_id};
+use entity::{click, conversion, rollup_day_change, rollup_sub_id};
 use jiff::tz::TimeZoneDatabase;
 use roundtrip::app::keep_figures::Keeper;
 use roundtrip::app::verify::verify;
@@ -14,8 +14,8 @@ use roundtrip::domain::inbound::Door;
 use roundtrip::domain::money::parse_amount;
 use roundtrip::domain::operator::Role;
 use roundtrip::domain::transaction_id::{Kind, TransactionId, lowest_of};
-use roundtrip::store::{Database, Engine, days, sub_ids};
-use sea_orm::{EntityTrait, PaginatorTrait};
+use roundtrip::store::{Database, Engine, sub_ids};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::support::admin::Admin;
@@ -226,7 +226,6 @@ async fn busy(engine: Engine) -> Admin {
     admin.clock.advance_seconds(142 * DAY);
     let secret = furnish(&admin).await;
     set_zone(&admin, 1, "Europe/Berlin").await;
-    keeper(&admin).complete_days().await.unwrap();
     traffic(&admin, &secret).await;
     admin
 }
@@ -306,34 +305,37 @@ on_both_engines! {
     async fn the_sums_of_a_report_are_those_of_a_recount(engine: Engine) {
         let admin = busy(engine).await;
         let facts = facts(&admin.app.database).await;
-        for (zone, interval) in [
-            ("Europe/Berlin", "DAY"),
-            ("Europe/Berlin", "HOUR"),
-            ("Europe/Berlin", "WEEK"),
-            ("Asia/Kathmandu", "DAY"),
-            ("America/New_York", "MONTH"),
-        ] {
-            for dimensions in KEPT {
-                agrees(&admin, &facts, zone, interval, dimensions).await;
+        // From the figures themselves, and from their sums.
+        for _ in 0..2 {
+            for (zone, interval) in [
+                ("Europe/Berlin", "DAY"),
+                ("Europe/Berlin", "HOUR"),
+                ("Europe/Berlin", "WEEK"),
+                ("Asia/Kathmandu", "DAY"),
+                ("America/New_York", "MONTH"),
+            ] {
+                for dimensions in KEPT {
+                    agrees(&admin, &facts, zone, interval, dimensions).await;
+                }
             }
+            keeper(&admin).count_days().await.unwrap();
         }
         for dimensions in LOOKED_UP {
             agrees(&admin, &facts, "Europe/Berlin", "DAY", dimensions).await;
         }
         agrees(&admin, &facts, "Australia/Lord_Howe", "HOUR", &["SOURCE"]).await;
-        keeper(&admin).count_sub_ids().await.unwrap();
         for dimensions in [&["SUB_ID"][..], &["OFFER", "SUB_ID"]] {
             for interval in ["DAY", "WEEK", "MONTH"] {
                 agrees(&admin, &facts, "Europe/Berlin", interval, dimensions).await;
             }
         }
         let report = verify(&admin.app.database).await.unwrap();
-        assert!(report.is_clean() && report.days.days == report.days.by_sub_id && report.days.days > 8, "{report}");
+        assert!(report.is_clean() && report.days.days == report.days.counted && report.days.days > 8, "{report}");
     }
 
     async fn a_new_zone_is_counted_anew_and_no_figure_is_wrong_meanwhile(engine: Engine) {
         let admin = busy(engine).await;
-        let database = &admin.app.database;
+        let (database, keeper) = (&admin.app.database, keeper(&admin));
         let secret = admin.done(
             "mutation { secureTokenCreate(input: { scope: GLOBAL, capabilities: [CONVERT] }) { secret userErrors { code } } }",
             json!({}),
@@ -346,25 +348,29 @@ on_both_engines! {
         };
         more().await;
         let report = verify(database).await.unwrap();
-        assert!(report.is_clean() && report.days.unfinished, "{report}");
+        assert!(report.is_clean() && report.days.counted == 0, "{report}");
         for dimensions in KEPT {
             agrees(&admin, &facts(database).await, "Asia/Kathmandu", "DAY", dimensions).await;
         }
-        let generation = days::Generation { number: 2, zone: Zone::parse("Asia/Kathmandu").unwrap() };
-        let first = days::first(database, &generation.zone).await.unwrap().unwrap();
-        days::take_base(database, &generation, first).await.unwrap();
-        more().await;
-        agrees(&admin, &facts(database).await, "Asia/Kathmandu", "DAY", &["OFFER"]).await;
-        keeper(&admin).complete_days().await.unwrap();
+        keeper.count_days().await.unwrap();
+        let report = verify(database).await.unwrap();
+        assert!(report.is_clean() && report.days.counted == report.days.days && report.days.days > 8, "{report}");
         more().await;
         let report = verify(database).await.unwrap();
-        assert!(report.is_clean() && report.days.days > 8, "{report}");
+        assert!(report.is_clean() && report.days.counted == report.days.days - 1, "{report}");
         for zone in ["Asia/Kathmandu", "Europe/Berlin"] {
-            agrees(&admin, &facts(database).await, zone, "DAY", &["OFFER"]).await;
+            for dimensions in KEPT {
+                agrees(&admin, &facts(database).await, zone, "DAY", dimensions).await;
+            }
         }
-        // A base is the same whenever it is taken.
-        days::take_base(database, &generation, first).await.unwrap();
-        days::take_base(database, &generation, generation.zone.day_of(admin.clock.now())).await.unwrap();
+        keeper.forget_older().await.unwrap();
+        let older = database.side_write(Box::new(|transaction| {
+            Box::pin(async move {
+                let older = rollup_day_change::Column::Generation.lt(2);
+                Ok(rollup_day_change::Entity::find().filter(older).count(transaction).await?)
+            })
+        }));
+        assert_eq!(older.await.unwrap(), 0);
         assert!(verify(database).await.unwrap().is_clean());
     }
 
@@ -517,25 +523,25 @@ on_both_engines! {
         let noon = 12 * HOUR * 1000;
         assert_eq!(rows().await, (none, -noon), "not counted since midnight");
         admin.clock.advance_seconds(60);
-        keeper.count_sub_ids().await.unwrap();
+        keeper.count_days().await.unwrap();
         let clicked = |clicks| (clicks, 0, 0, 0, 0, BTreeMap::new());
         assert_eq!(rows().await, (BTreeMap::from([("a".to_owned(), clicked(1))]), 0));
         admin.clock.advance_seconds(60);
         let postback = format!("secure={secret}&transaction_id={first}");
         admin.track(Door::Postback, &postback).await;
         assert_eq!(rows().await, (BTreeMap::from([("a".to_owned(), clicked(1))]), -60_000), "as it was counted last");
-        keeper.count_sub_ids().await.unwrap();
+        keeper.count_days().await.unwrap();
         let earned = BTreeMap::from([("EUR".to_owned(), (10_000_000, 7_000_000))]);
         assert_eq!(rows().await.0, BTreeMap::from([("a".to_owned(), (1, 1, 1, 0, 0, earned))]));
         // A rejection of yesterday's conversion makes yesterday old, and the next count mends it.
         admin.clock.advance_seconds(DAY);
         admin.track(Door::Rejection, &format!("{postback}&new_rejected_reason=fraud")).await;
         assert_eq!(rows().await.1, -DAY * 1000);
-        keeper.count_sub_ids().await.unwrap();
+        keeper.count_days().await.unwrap();
         let rejected = BTreeMap::from([("a".to_owned(), (1, 1, 0, 0, 1, BTreeMap::new()))]);
         assert_eq!(rows().await, (rejected, 0));
         let report = verify(&admin.app.database).await.unwrap();
-        assert!(report.is_clean() && report.days.by_sub_id == 1, "{report}");
+        assert!(report.is_clean() && report.days.counted == 2, "{report}");
     }
 
     async fn later_results_have_their_own_count_and_their_money(engine: Engine) {
@@ -551,7 +557,7 @@ on_both_engines! {
         for query in [postback.clone(), format!("{postback}&event_id=1")] {
             assert_eq!(admin.track(Door::Postback, &query).await.code, Code::Recorded);
         }
-        keeper(&admin).count_sub_ids().await.unwrap();
+        keeper(&admin).count_days().await.unwrap();
         let earned = BTreeMap::from([("EUR".to_owned(), (15_000_000, 10_000_000))]);
         for by in ["OFFER", "SUB_ID", "SOURCE", "STATUS"] {
             let report = stats(&admin, json!({ "range": { "since": "2026-06-01T00:00:00Z" }, "groupBy": [by] })).await;
@@ -561,7 +567,59 @@ on_both_engines! {
             assert_eq!(row["events"], if by == "STATUS" { json!(null) } else { json!(1) }, "{by}");
         }
         let report = verify(&admin.app.database).await.unwrap();
-        assert!(report.is_clean() && report.days.by_sub_id == 1, "{report}");
+        assert!(report.is_clean() && report.days.counted == 1, "{report}");
+    }
+
+    async fn sums_are_read_while_they_are_as_new_as_their_day(engine: Engine) {
+        let admin = busy(engine).await;
+        let (database, keeper) = (&admin.app.database, keeper(&admin));
+        keeper.count_days().await.unwrap();
+        // What no fact says, so that it shows which table was read.
+        for (table, publishers, more) in [
+            ("rollup_sum", "= 0", 1_000),
+            ("rollup_day_sum", "= 0", 1_000),
+            ("rollup_sum", "> 0", 1_000_000),
+            ("rollup_day_sum", "> 0", 1_000_000),
+            ("rollup_day", "> 0", 1_000_000_000),
+        ] {
+            let tampered = format!("UPDATE {table} SET clicks = clicks + {more} WHERE publisher_id {publishers}");
+            tamper(database, &tampered).await;
+        }
+        let clicks = async |zone: &str, by: &[&str], filter: Value| {
+            let range = json!({ "since": "2026-10-22T22:00:00Z", "until": "2026-10-26T22:00:00Z" });
+            let input = json!({ "range": range, "timezone": zone, "interval": "DAY", "groupBy": by, "filter": filter });
+            stats(&admin, input).await["totals"]["clicks"].as_i64().unwrap()
+        };
+        for zone in ["Europe/Berlin", "Asia/Kathmandu"] {
+            for (by, filter, least) in [
+                (&["OFFER"][..], json!({}), 1_000),
+                (&["ADVERTISER"], json!({ "offerIds": ["offer_42"] }), 1_000),
+                (&[], json!({}), 1_000),
+                (&["PUBLISHER"], json!({}), 1_000_000),
+                (&[], json!({ "publisherIds": ["pub_7"] }), 1_000_000),
+                (&["OFFER", "PUBLISHER"], json!({}), 1_000_000_000),
+                (&["PUBLISHER"], json!({ "offerIds": ["offer_42"] }), 1_000_000_000),
+                (&["OFFER"], json!({ "publisherIds": ["pub_7"] }), 1_000_000_000),
+            ] {
+                let found = clicks(zone, by, filter.clone()).await;
+                // Days of another zone are made of 15 minutes, whose only sums are those of one of the two.
+                let least = if zone == "Asia/Kathmandu" && least == 1_000_000_000 { 1 } else { least };
+                assert!((least..least * 1_000).contains(&found), "{zone} {by:?} {filter}: {found}");
+            }
+        }
+        // A day that has changed since is read from its figures.
+        let berlin = async || clicks("Europe/Berlin", &["OFFER"], json!({})).await;
+        let before = berlin().await;
+        // 2026-10-24T22:00:00Z: two of the four days.
+        tamper(database, "UPDATE rollup_day_change SET changes = changes + 1 WHERE day_at >= 1792879200000").await;
+        let after = berlin().await;
+        tamper(database, "UPDATE rollup_day_change SET changes = changes + 1").await;
+        let exact = berlin().await;
+        assert!(exact < 1_000 && 1_000 < after && after < before, "{exact} {after} {before}");
+        keeper.count_days().await.unwrap();
+        assert_eq!(berlin().await, exact);
+        let report = verify(database).await.unwrap();
+        assert!(report.is_clean() && report.days.counted == report.days.days, "{report}");
     }
 
     async fn a_conversion_before_its_click_moves_to_its_sub_id_once_that_is_there(engine: Engine) {
@@ -571,9 +629,9 @@ on_both_engines! {
         let app = &admin.app;
         let id = app.minter.mint(&app.keyring, admin.clock.now(), Kind::Click, offer_id(), publisher_id());
         admin.track(Door::Postback, &format!("secure={secret}&transaction_id={id}")).await;
-        keeper.count_sub_ids().await.unwrap();
+        keeper.count_days().await.unwrap();
         app.intake.settle_kept_click(crate::support::bench::click(&app.keyring, id)).await.unwrap();
-        keeper.count_sub_ids().await.unwrap();
+        keeper.count_days().await.unwrap();
         let input = json!({ "range": { "since": "2026-06-01T00:00:00Z" }, "groupBy": ["SUB_ID"] });
         let report = stats(&admin, input).await;
         let earned = BTreeMap::from([("EUR".to_owned(), (10_000_000, 7_000_000))]);
@@ -622,8 +680,6 @@ on_both_engines! {
             }
             let bucket = now.bucket(900).as_millis();
             tamper(database, &format!("INSERT INTO rollup VALUES ({bucket}, 42, {publisher}, 'EUR', 0, {count}, 0, 0, 0, 0, 0, 0, 0)")).await;
-            let day = Zone::utc().day_of(now).as_millis();
-            tamper(database, &format!("INSERT INTO rollup_day VALUES (0, {day}, 42, {publisher}, 'EUR', 0, {count}, 0, 0, 0, 0, 0, 0, 0)")).await;
         }
         let day = Zone::utc().day_of(now).as_millis();
         tamper(database, &format!("INSERT INTO rollup_day_change VALUES (0, {day}, 0, 1)")).await;
@@ -631,14 +687,13 @@ on_both_engines! {
         let twice = click::Model { sub_id: Some("value 10001".into()), ..row(9, most + 100) };
         insert::<click::Entity, _>(database, vec![twice]).await;
         tamper(database, "UPDATE rollup SET clicks = clicks + 1 WHERE publisher_id = 9").await;
-        tamper(database, "UPDATE rollup_day SET clicks = clicks + 1 WHERE publisher_id = 9").await;
-        keeper(&admin).count_sub_ids().await.unwrap();
+        keeper(&admin).count_days().await.unwrap();
         let kept = database.side_write(Box::new(|transaction| {
             Box::pin(async move { Ok(rollup_sub_id::Entity::find().count(transaction).await?) })
         }));
         assert_eq!(kept.await.unwrap(), u64::try_from(most - 1 + most + most + 1).unwrap());
         let report = verify(database).await.unwrap();
-        assert!(report.is_clean() && report.days.by_sub_id == 1, "{report}");
+        assert!(report.is_clean() && report.days.counted == 1, "{report}");
         let input = |publisher: &str| json!({
             "range": { "since": "2026-06-01T00:00:00Z" }, "groupBy": ["SUB_ID"], "orderBy": "CLICKS", "limit": 2,
             "filter": { "publisherIds": [publisher] },

@@ -28,7 +28,7 @@ pub use foreign_clicks::{find_aliases, find_foreign_clicks};
 pub use idempotency::{KeptCall, find_call};
 pub use keys::{KeyOwner, assign_keys, claim_keys, find_keys, highest_repeat, release_keys};
 pub use receipts::{existing_receipts, insert_missing_receipts};
-pub use rollups::{Bucket, DayBucket};
+pub use rollups::Bucket;
 pub use tokens::{MARK_MILLIS, mark_tokens_used};
 
 use super::connect::Tx;
@@ -68,8 +68,6 @@ pub struct NewRows<'a> {
     pub calls: &'a [KeptCall],
     /// Differences, in key order; added up where a row is there.
     pub figures: &'a [(&'a Bucket, &'a Figures)],
-    /// The same by day, in key order.
-    pub day_figures: &'a [(&'a DayBucket, &'a Figures)],
     /// Where the days begin whose facts this batch touches, also where no figure moves.
     pub days: &'a [Timestamp],
     /// Which count of days they are of.
@@ -92,7 +90,6 @@ pub async fn insert_new(tx: &mut Tx, new: &NewRows<'_>) -> Result<(), StoreError
         audit::audit_rows(new.audit)?,
         idempotency::call_rows(new.calls),
         rollups::figure_rows(new.slot, new.figures),
-        rollups::day_rows((new.day_generation, new.slot), new.day_figures),
         rollups::change_rows((new.day_generation, new.slot), new.days),
     ])
     .await

@@ -1,11 +1,11 @@
-//! `rollup` and `rollup_day`: figures as differences, in the transaction of the facts.
+//! `rollup`: figures as differences, in the transaction of the facts.
 
 use super::columns::Of;
 use crate::domain::clock::Timestamp;
 use crate::domain::conversion::Figures;
 use crate::domain::ids::{OfferId, PublisherId};
 use crate::domain::money::Currency;
-use crate::store::dialect::{Column, Rows};
+use crate::store::dialect::Rows;
 
 /// Where a figure counts. In the order of the table's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,16 +17,24 @@ pub struct Bucket {
     pub currency: Currency,
 }
 
-/// The same by day: `at` is the start of the day in the workspace's zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DayBucket(pub Bucket);
-
 /// Adds differences, in key order. `slot` is the writer's own: two writers never meet on a row.
 pub(super) fn figure_rows<'a>(slot: i16, figures: &'a [(&'a Bucket, &'a Figures)]) -> Rows<'a> {
     let of = Of(figures);
-    let mut columns = vec![("bucket_at", of.i64(|(b, _)| Some(b.at.as_millis())))];
-    columns.extend(place_columns(&of, slot, |b| b));
-    columns.extend(count_columns(&of));
+    let columns = vec![
+        ("bucket_at", of.i64(|(b, _)| Some(b.at.as_millis()))),
+        ("offer_id", of.i32(|(b, _)| Some(b.offer.number()))),
+        ("publisher_id", of.i32(|(b, _)| Some(b.publisher.number()))),
+        ("currency", of.text(|(b, _)| b.currency.as_str())),
+        ("slot", of.i16(|_| slot)),
+        ("clicks", of.i64(|(_, f)| Some(f.clicks))),
+        ("conversions", of.i64(|(_, f)| Some(f.conversions))),
+        ("approved", of.i64(|(_, f)| Some(f.approved))),
+        ("pending", of.i64(|(_, f)| Some(f.pending))),
+        ("rejected", of.i64(|(_, f)| Some(f.rejected))),
+        ("events", of.i64(|(_, f)| Some(f.events))),
+        ("revenue_micros", of.i64(|(_, f)| Some(f.revenue.as_i64()))),
+        ("payout_micros", of.i64(|(_, f)| Some(f.payout.as_i64()))),
+    ];
     let tail = "ON CONFLICT (bucket_at, offer_id, publisher_id, currency, slot) DO UPDATE SET \
         clicks = rollup.clicks + excluded.clicks, conversions = rollup.conversions + excluded.conversions, \
         approved = rollup.approved + excluded.approved, pending = rollup.pending + excluded.pending, \
@@ -34,23 +42,6 @@ pub(super) fn figure_rows<'a>(slot: i16, figures: &'a [(&'a Bucket, &'a Figures)
         revenue_micros = rollup.revenue_micros + excluded.revenue_micros, \
         payout_micros = rollup.payout_micros + excluded.payout_micros";
     Rows { table: "rollup", columns, tail }
-}
-
-/// As [`figure_rows`], by day of one generation.
-pub(super) fn day_rows<'a>((generation, slot): (i32, i16), figures: &'a [(&'a DayBucket, &'a Figures)]) -> Rows<'a> {
-    let of = Of(figures);
-    let mut columns =
-        vec![("generation", of.i32(|_| Some(generation))), ("day_at", of.i64(|(b, _)| Some(b.0.at.as_millis())))];
-    columns.extend(place_columns(&of, slot, |b| &b.0));
-    columns.extend(count_columns(&of));
-    let tail = "ON CONFLICT (generation, day_at, offer_id, publisher_id, currency, slot) DO UPDATE SET \
-        clicks = rollup_day.clicks + excluded.clicks, conversions = rollup_day.conversions + excluded.conversions, \
-        approved = rollup_day.approved + excluded.approved, pending = rollup_day.pending + excluded.pending, \
-        rejected = rollup_day.rejected + excluded.rejected, \
-        events = rollup_day.events + excluded.events, \
-        revenue_micros = rollup_day.revenue_micros + excluded.revenue_micros, \
-        payout_micros = rollup_day.payout_micros + excluded.payout_micros";
-    Rows { table: "rollup_day", columns, tail }
 }
 
 /// One more change of each of these days.
@@ -65,30 +56,4 @@ pub(super) fn change_rows((generation, slot): (i32, i16), days: &[Timestamp]) ->
     let tail = "ON CONFLICT (generation, day_at, slot) DO UPDATE SET \
         changes = rollup_day_change.changes + excluded.changes";
     Rows { table: "rollup_day_change", columns, tail }
-}
-
-fn place_columns<'a, B>(
-    of: &Of<'a, (&'a B, &'a Figures)>,
-    slot: i16,
-    bucket: fn(&'a B) -> &'a Bucket,
-) -> Vec<(&'static str, Column<'a>)> {
-    vec![
-        ("offer_id", of.i32(|(b, _)| Some(bucket(b).offer.number()))),
-        ("publisher_id", of.i32(|(b, _)| Some(bucket(b).publisher.number()))),
-        ("currency", of.text(|(b, _)| bucket(b).currency.as_str())),
-        ("slot", of.i16(|_| slot)),
-    ]
-}
-
-fn count_columns<'a, B>(of: &Of<'a, (&'a B, &'a Figures)>) -> Vec<(&'static str, Column<'a>)> {
-    vec![
-        ("clicks", of.i64(|(_, f)| Some(f.clicks))),
-        ("conversions", of.i64(|(_, f)| Some(f.conversions))),
-        ("approved", of.i64(|(_, f)| Some(f.approved))),
-        ("pending", of.i64(|(_, f)| Some(f.pending))),
-        ("rejected", of.i64(|(_, f)| Some(f.rejected))),
-        ("events", of.i64(|(_, f)| Some(f.events))),
-        ("revenue_micros", of.i64(|(_, f)| Some(f.revenue.as_i64()))),
-        ("payout_micros", of.i64(|(_, f)| Some(f.payout.as_i64()))),
-    ]
 }

@@ -14,59 +14,40 @@ use crate::domain::clock::Timestamp;
 use crate::domain::report::{Dimension, Metric};
 use crate::domain::status::Status;
 use crate::store::conversions::ConversionFilter;
-use crate::store::days;
 use crate::store::dialect::{bucket_number, hex_of_uuid};
 use crate::store::error::StoreError;
 use crate::store::page::Direction;
 
 use super::plan::{Piece, Plan, Source, Span};
+use super::sums::{self, By};
 
 /// The sums of a cell, as its columns are called in all sources.
 const SUMS: [&str; 8] = ["clicks", "conversions", "approved", "pending", "rejected", "events", "revenue", "payout"];
 
 pub(super) async fn statement(tx: &DatabaseTransaction, plan: &Plan) -> Result<Statement, StoreError> {
-    let (facts, values, only_days) = match plan.source {
-        Source::Figures => {
-            let in_days = days::is_complete_in(tx, plan.days.number).await?;
-            let (days, quarters) = plan.pieces(in_days);
-            (figures(plan, &days, &quarters), Vec::new(), quarters.is_empty())
-        }
-        Source::SubIds => (sub_ids(plan), Vec::new(), true),
-        Source::Conversions => {
-            let (sql, values) = conversions(tx, plan);
-            (sql, values, false)
-        }
+    let (facts, values) = match plan.source {
+        Source::Figures => (figures(tx, plan).await?, Vec::new()),
+        Source::SubIds => (sub_ids(plan), Vec::new()),
+        Source::Conversions => conversions(tx, plan),
     };
-    let sql = with_places(plan, &cells(tx, plan, &facts, only_days));
+    let sql = with_places(plan, &cells(tx, plan, &facts));
     Ok(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
 }
 
-/// Facts summed by bucket, keys and currency. Of days there are few in a range: they are summed by day first, which is
-/// cheaper than to look for the bucket of every row.
-fn cells(tx: &DatabaseTransaction, plan: &Plan, facts: &str, only_days: bool) -> String {
+/// Facts summed by bucket, keys and currency: no two cells have all of these in common.
+fn cells(tx: &DatabaseTransaction, plan: &Plan, facts: &str) -> String {
     let starts: Vec<i64> = plan.buckets.iter().map(|bucket| bucket.start.as_millis()).collect();
-    let point = |at: &str| bucket_number(tx.get_database_backend(), at, &starts);
+    let point = bucket_number(tx.get_database_backend(), "r.at", &starts);
     let (k1, k2) = (key(tx, plan, 0), key(tx, plan, 1));
     let measures = measures(plan);
     let sums: Vec<String> = measures.iter().zip(SUMS).map(|(sum, name)| format!("{} AS {name}", total(sum))).collect();
-    let sums = sums.join(", ");
-    let joins = joins(plan);
-    let first = if only_days { "r.at".to_owned() } else { point("r.at") };
-    let summed = format!(
-        "SELECT {first} AS point, {k1} AS k1, {k2} AS k2, r.currency AS currency, {sums}
-         FROM ({facts}) AS r {joins} GROUP BY 1, 2, 3, 4"
-    );
-    let again = SUMS.map(|name| format!("{} AS {name}", total(&format!("a.{name}")))).join(", ");
-    let summed = if only_days {
-        let point = point("a.point");
-        format!(
-            "SELECT {point} AS point, a.k1 AS k1, a.k2 AS k2, a.currency AS currency, {again}
-             FROM ({summed}) AS a GROUP BY 1, 2, 3, 4"
-        )
-    } else {
-        summed
-    };
-    format!("SELECT * FROM ({summed}) AS s WHERE s.clicks <> 0 OR s.conversions <> 0 OR s.events <> 0")
+    let (sums, joins) = (sums.join(", "), joins(plan));
+    format!(
+        "SELECT * FROM (
+            SELECT {point} AS point, {k1} AS k1, {k2} AS k2, r.currency AS currency, {sums}
+            FROM ({facts}) AS r {joins} GROUP BY 1, 2, 3, 4
+         ) AS s WHERE s.clicks <> 0 OR s.conversions <> 0 OR s.events <> 0"
+    )
 }
 
 fn with_places(plan: &Plan, cells: &str) -> String {
@@ -82,9 +63,13 @@ fn with_places(plan: &Plan, cells: &str) -> String {
     let order = order(plan);
     let before = plan.buckets.iter().filter(|bucket| bucket.span != Span::Current).count();
     let limit = plan.query.limit.saturating_add(1);
-    // The sums of a row suffice where nobody asked for its points: one cell for each range.
-    let current = format!("CASE WHEN c.point > {before} THEN {} ELSE 1 END", before.saturating_add(1));
-    let point = if plan.query.row_points { "c.point".to_owned() } else { current };
+    // Where nobody asked for the points of a row, its sums suffice: one cell for each range.
+    let (point, of_row, group) = if plan.query.row_points {
+        ("c.point".to_owned(), SUMS.map(|name| format!("c.{name}")).join(", "), "")
+    } else {
+        let current = format!("CASE WHEN c.point > {before} THEN {} ELSE 1 END", before.saturating_add(1));
+        (current, sums.clone(), "GROUP BY 1, 2, 3, 4, 5")
+    };
     format!(
         "WITH cell AS MATERIALIZED ({cells}),
          place AS MATERIALIZED (
@@ -94,10 +79,10 @@ fn with_places(plan: &Plan, cells: &str) -> String {
          {all}
          UNION ALL
          SELECT CAST(p.place AS BIGINT), CAST({point} AS BIGINT), CAST(c.k1 AS TEXT), CAST(c.k2 AS TEXT), c.currency,
-            {sums}
+            {of_row}
          FROM cell c JOIN place p ON p.k1 = c.k1 AND p.k2 = c.k2
          WHERE c.point > {before} OR {compare}
-         GROUP BY 1, 2, 3, 4, 5",
+         {group}",
         compare = if plan.query.compare { "1 = 1" } else { "1 = 0" },
     )
 }
@@ -211,24 +196,49 @@ fn total(measure: &str) -> String {
 const FIGURES: &str = "offer_id, publisher_id, currency, clicks, conversions, approved, pending, rejected, events, \
     revenue_micros AS revenue, payout_micros AS payout";
 
-fn figures(plan: &Plan, days: &[Piece], quarters: &[Piece]) -> String {
-    let places = places(&plan.query.filter);
+/// Each piece from the shortest table that answers for it.
+async fn figures(tx: &DatabaseTransaction, plan: &Plan) -> Result<String, StoreError> {
+    let (places, generation, zone) = (places(&plan.query.filter), plan.days.number, &plan.days.zone);
+    let (days, quarters) = plan.pieces();
+    let range = days.iter().chain(&quarters).fold(None, |range: Option<(Timestamp, Timestamp)>, piece| {
+        let (from, to) = range.unwrap_or((piece.from, piece.to));
+        Some((from.min(piece.from), to.max(piece.to)))
+    });
+    let counted = match range {
+        Some((from, to)) => sums::days(tx, generation, (zone.day_of(from), to)).await?,
+        None => Vec::new(),
+    };
+    let (summed_days, mut rest) = sums::cut(&days, &counted, zone);
+    let by = By::of(plan);
     let mut parts = Vec::new();
-    if !quarters.is_empty() || days.is_empty() {
-        let within = within("bucket_at", quarters);
+    let held = format!("JOIN sub_id_day d ON d.edition = s.edition WHERE d.generation = {generation}");
+    if !summed_days.is_empty() {
+        let ((table, rows), within) = (by.days(), within("d.day_at", &summed_days));
+        parts.push(format!("SELECT d.day_at AS at, {FIGURES} FROM {table} s {held} AND {within}{rows}{places}"));
+    }
+    if let Some((table, rows)) = by.quarters() {
+        let (summed, unsummed) = sums::cut(&quarters, &counted, zone);
+        rest.extend(unsummed);
+        if !summed.is_empty() {
+            let of_days: Vec<Piece> =
+                summed.iter().map(|piece| Piece { from: zone.day_of(piece.from), ..*piece }).collect();
+            let (of_days, within) = (within("d.day_at", &of_days), within("s.bucket_at", &summed));
+            parts.push(format!(
+                "SELECT s.bucket_at AS at, {FIGURES} FROM {table} s {held} AND {of_days} AND {within}{rows}{places}"
+            ));
+        }
+    } else {
+        rest.extend(quarters);
+    }
+    if !rest.is_empty() || parts.is_empty() {
+        let within = within("bucket_at", &rest);
         parts.push(format!("SELECT bucket_at AS at, {FIGURES} FROM rollup WHERE {within}{places}"));
     }
-    if !days.is_empty() {
-        let (within, generation) = (within("day_at", days), plan.days.number);
-        parts.push(format!(
-            "SELECT day_at AS at, {FIGURES} FROM rollup_day WHERE generation = {generation} AND {within}{places}"
-        ));
-    }
-    parts.join(" UNION ALL ")
+    Ok(parts.join(" UNION ALL "))
 }
 
 fn sub_ids(plan: &Plan) -> String {
-    let (days, _) = plan.pieces(true);
+    let (days, _) = plan.pieces();
     let (within, generation, places) = (within("d.day_at", &days), plan.days.number, places(&plan.query.filter));
     format!(
         "SELECT d.day_at AS at, i.sub_id AS sub_id, {FIGURES} FROM sub_id_day d
@@ -259,7 +269,7 @@ fn conversions(tx: &DatabaseTransaction, plan: &Plan) -> (String, Vec<Value>) {
         .expr_as(count(is_base().not()), "events")
         .expr_as(money(Column::RevenueMicros), "revenue")
         .expr_as(money(Column::PayoutMicros), "payout")
-        .filter(Expr::cust(within("converted_at", &plan.pieces(false).1)))
+        .filter(Expr::cust(within("converted_at", &plan.whole())))
         .filter(plan.query.filter.condition());
     let statement = tx.get_database_backend().build(&select.into_query());
     (statement.sql, statement.values.map(|values| values.0).unwrap_or_default())

@@ -22,7 +22,7 @@ const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
 /// Which table answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// `rollup_day` and `rollup`.
+    /// `rollup_day` and `rollup`, or their sums.
     Figures,
     /// `rollup_sub_id`.
     SubIds,
@@ -99,14 +99,14 @@ impl Plan {
         Tally { events: counts_events.then_some(0), ..Tally::empty(self.counts_clicks()) }
     }
 
-    /// What is read in whole days, and what in quarters of an hour.
-    pub(super) fn pieces(&self, in_days: bool) -> (Vec<Piece>, Vec<Piece>) {
+    /// What is read in whole days of the workspace, and what in quarters of an hour: a bucket never ends inside a day that
+    /// is read whole.
+    pub(super) fn pieces(&self) -> (Vec<Piece>, Vec<Piece>) {
         let (mut days, mut quarters) = (Vec::new(), Vec::new());
         for bucket in self.buckets.iter().filter(|bucket| bucket.span != Span::Neither) {
             let (from, to) = (bucket.start, bucket.end);
-            let first = self.midnight_from(from);
-            let last = self.days.zone.day_of(to);
-            if in_days && first < last {
+            let (first, last) = (self.midnight_from(from), self.days.zone.day_of(to));
+            if first < last {
                 push(&mut quarters, from, first);
                 push(&mut days, first, last);
                 push(&mut quarters, last, to);
@@ -117,6 +117,15 @@ impl Plan {
         (days, quarters)
     }
 
+    /// All that is read.
+    pub(super) fn whole(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for bucket in self.buckets.iter().filter(|bucket| bucket.span != Span::Neither) {
+            push(&mut pieces, bucket.start, bucket.end);
+        }
+        pieces
+    }
+
     /// The first midnight at or after an instant.
     fn midnight_from(&self, at: Timestamp) -> Timestamp {
         let day = self.days.zone.day_of(at);
@@ -124,7 +133,7 @@ impl Plan {
     }
 
     fn check_sub_ids(&self) -> Result<(), ReportRefused> {
-        let by_day = self.source != Source::SubIds || self.pieces(true).1.is_empty();
+        let by_day = self.source != Source::SubIds || self.pieces().1.is_empty();
         if by_day { Ok(()) } else { Err(ReportRefused::SubIdsByDay(self.days.zone.name().to_owned())) }
     }
 }
@@ -263,7 +272,7 @@ fn up_to_quarter(at: Timestamp) -> Timestamp {
 }
 
 /// Appends a piece, or makes the last one longer.
-fn push(pieces: &mut Vec<Piece>, from: Timestamp, to: Timestamp) {
+pub(super) fn push(pieces: &mut Vec<Piece>, from: Timestamp, to: Timestamp) {
     if from >= to {
         return;
     }
@@ -319,16 +328,15 @@ mod tests {
     #[test]
     fn whole_days_of_the_workspace_are_read_in_days_and_the_rest_in_quarters() {
         let plan = plan(query("2026-11-20T10:00:00Z", None)).unwrap();
-        let (days, quarters) = plan.pieces(true);
+        let (days, quarters) = plan.pieces();
         let (first, end) = (at("2026-11-20T23:00:00Z"), at("2026-11-26T23:00:00Z"));
         assert_eq!(days, [Piece { from: first, to: end }]);
         assert_eq!(quarters, [Piece { from: at("2026-11-20T10:00:00Z"), to: first }]);
-        let (days, quarters) = plan.pieces(false);
-        assert_eq!((days, quarters), (vec![], vec![Piece { from: at("2026-11-20T10:00:00Z"), to: end }]));
+        assert_eq!(plan.whole(), [Piece { from: at("2026-11-20T10:00:00Z"), to: end }]);
         assert_eq!(plan.buckets.iter().filter(|bucket| bucket.partial).count(), 2);
         let elsewhere =
             ReportQuery { zone: Zone::utc(), ..query("2026-11-20T00:00:00Z", Some("2026-11-21T00:00:00Z")) };
-        assert!(super::Plan::of(elsewhere, &settings("Europe/Berlin"), now()).unwrap().pieces(true).0.is_empty());
+        assert!(super::Plan::of(elsewhere, &settings("Europe/Berlin"), now()).unwrap().pieces().0.is_empty());
     }
 
     #[test]
@@ -338,7 +346,7 @@ mod tests {
             interval: Some(Interval::Month),
             ..query("2026-09-01T00:00:00Z", Some("2026-11-01T00:00:00Z"))
         };
-        let (days, quarters) = plan(query).unwrap().pieces(true);
+        let (days, quarters) = plan(query).unwrap().pieces();
         // Two months, each with a morning and an evening that belong to other days in Berlin.
         assert_eq!((days.len(), quarters.len()), (2, 3));
     }

@@ -7,7 +7,6 @@ use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilt
 
 use crate::domain::calendar::Interval;
 use crate::domain::clock::Timestamp;
-use crate::store::days;
 use crate::store::error::StoreError;
 
 use super::plan::Plan;
@@ -19,22 +18,19 @@ pub(super) async fn data_through(
     plan: &Plan,
     now: Timestamp,
 ) -> Result<Timestamp, StoreError> {
-    let (days, _) = plan.pieces(true);
+    let (days, _) = plan.pieces();
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(now) };
     let first_fact = rollup::Entity::find().select_only().expr_as(rollup::Column::BucketAt.min(), "first");
     let first_fact: Option<Option<i64>> = first_fact.into_tuple().one(tx).await?;
     let Some(first_fact) = first_fact.flatten() else { return Ok(now) };
     let zone = &plan.days.zone;
     let range = (first.from.as_millis(), last.to.as_millis());
-    let all_listed = days::is_complete_in(tx, plan.days.number).await?;
     let (changes, counts) = (changes(tx, plan.days.number, range).await?, counts(tx, plan.days.number, range).await?);
     let mut through = now;
     let mut day = first.from.max(zone.day_of(Timestamp::from_millis(first_fact)));
     while day < last.to && day <= now {
         match (changes.get(&day.as_millis()), counts.get(&day.as_millis())) {
-            // Nothing happened on that day.
-            (None, _) if all_listed => {}
-            (Some(changes), Some((counted, _))) if counted == changes => {}
+            (changes, Some((counted, _))) if *counted == changes.copied().unwrap_or(0) => {}
             (_, Some((_, counted_at))) => through = through.min(*counted_at),
             (_, None) => through = through.min(day),
         }

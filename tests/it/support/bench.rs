@@ -120,13 +120,13 @@ impl Bench {
         self.open_again().await;
     }
 
-    /// Counts every day by sub id that has changed since it was counted.
-    pub(crate) async fn count_sub_ids(&self) {
+    /// Counts every day that has changed since it was counted.
+    pub(crate) async fn count_days(&self) {
         let now = self.clock.now();
         let held = Held { holder: "bench".into(), until: now.plus_seconds(60) };
         assert!(keeper::take(&self.database, &held.holder, now, held.until).await.unwrap());
         let days = Generation { number: 0, zone: Zone::utc() };
-        for day in sub_ids::outdated(&self.database, days.number).await.unwrap() {
+        for day in sub_ids::outdated(&self.database, &days, now).await.unwrap() {
             assert!(sub_ids::count_day(&self.database, &days, day, &held, now).await.unwrap());
         }
         while let Some(edition) = sub_ids::stale(&self.database).await.unwrap() {

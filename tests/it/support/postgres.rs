@@ -36,6 +36,9 @@ pub(crate) const SETTINGS: &[&str] = &[
     "logging_collector=off",
 ];
 
+/// More of them, with spaces between: they go before those above. `make bench` says there how much memory it may have.
+pub(crate) const MORE_SETTINGS: &str = "ROUNDTRIP_TEST_POSTGRES";
+
 /// The URL of a new, empty database. Databases live as long as the cluster, which ends with this process.
 pub(crate) fn fresh_database() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -81,7 +84,8 @@ impl Cluster {
         let log = File::create(self.log()).map_err(|e| e.to_string())?;
         let mut postgres = self.programs.command("postgres");
         postgres.arg("-D").arg(self.data()).arg("-k").arg(&self.folder).current_dir(&self.folder);
-        SETTINGS.iter().for_each(|setting| {
+        let more = std::env::var(MORE_SETTINGS).unwrap_or_default();
+        SETTINGS.iter().copied().chain(more.split_whitespace()).for_each(|setting| {
             postgres.args(["-c", setting]);
         });
         let postgres = postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();

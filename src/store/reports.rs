@@ -6,6 +6,7 @@
 //! figures by day; by anything else the conversions themselves, inside 31 days and without clicks. One report is one
 //! state of the database: its sums, its points and its rows agree with each other. Nothing here writes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, QueryResult};
@@ -246,12 +247,15 @@ impl Sheet {
     }
 
     fn fill(&mut self, plan: &plan::Plan, row: &QueryResult) -> Result<(), StoreError> {
-        let place: i64 = row.try_get("", "place")?;
-        let keys = ["k1", "k2"].into_iter().take(plan.query.dimensions.len());
-        let keys = keys.map(|key| Ok(Some(row.try_get::<String>("", key)?).filter(|text| !text.is_empty())));
-        let keys = keys.collect::<Result<Vec<_>, StoreError>>()?;
-        let cells = self.rows.entry(place).or_insert_with(|| Cells::new(plan, keys));
-        let point: i64 = row.try_get("", "point")?;
+        let cells = match self.rows.entry(row.try_get_by_index(facts::PLACE)?) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
+                let keys = facts::KEYS.into_iter().take(plan.query.dimensions.len());
+                let keys = keys.map(|key| Ok(Some(row.try_get_by_index::<String>(key)?).filter(|text| !text.is_empty())));
+                free.insert(Cells::new(plan, keys.collect::<Result<_, StoreError>>()?))
+            }
+        };
+        let point: i64 = row.try_get_by_index(facts::POINT)?;
         let index = usize::try_from(point).ok().and_then(|point| point.checked_sub(1));
         if let Some(tally) = index.and_then(|index| cells.tallies.get_mut(index)) {
             tally.add(&tally_of(row)?);
@@ -284,18 +288,18 @@ impl Sheet {
 }
 
 fn tally_of(row: &QueryResult) -> Result<Tally, StoreError> {
-    let count = |column| row.try_get::<i64>("", column);
-    let currency: Currency = Cell("rollup", "currency").currency(&row.try_get::<String>("", "currency")?)?;
-    let earned = Earned { revenue: Micros::from_i64(count("revenue")?), payout: Micros::from_i64(count("payout")?) };
-    let approved = count("approved")?;
+    let [clicks, conversions, approved, pending, rejected, events, revenue, payout] = facts::sums_of(row)?;
+    let code = row.try_get_by_index::<String>(facts::CURRENCY)?;
+    let currency: Currency = Cell("rollup", "currency").currency(&code)?;
+    let earned = Earned { revenue: Micros::from_i64(revenue), payout: Micros::from_i64(payout) };
     let is_earned = approved != 0 || earned != Earned::default();
     Ok(Tally {
-        clicks: Some(count("clicks")?),
-        conversions: count("conversions")?,
+        clicks: Some(clicks),
+        conversions,
         approved,
-        pending: count("pending")?,
-        rejected: count("rejected")?,
-        events: Some(count("events")?),
+        pending,
+        rejected,
+        events: Some(events),
         money: is_earned.then_some((currency, earned)).into_iter().collect(),
     })
 }

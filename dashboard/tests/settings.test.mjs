@@ -229,5 +229,6 @@ test("an outbound postback is made, previewed on a real conversion, changed and 
     await page.getByRole("menuitem", { name: "Delete" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Blog, approved is deleted.").waitFor();
-    await page.getByText("No outbound postbacks yet").waitFor();
+    await page.locator("tr[data-row]", { hasText: "Blog, approved" }).waitFor({ state: "detached" });
+    await page.locator("tr[data-row]", { hasText: "registrations and deposits" }).waitFor();
   }));

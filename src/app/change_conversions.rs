@@ -404,10 +404,15 @@ fn repeated_fault(named: &str, letter: impl FnOnce() -> Option<char>) -> Option<
         let code = UserErrorCode::parse(named).unwrap_or(UserErrorCode::Invalid);
         return Some(UserError::new(code, &[], "It could not be changed."));
     }
-    match letter() {
-        Some('f') => Some(UserError::new(UserErrorCode::InvalidTransition, &[], "It could not become that.")),
-        Some('m') => Some(not_found()),
-        Some(_) | None => None,
+    letter().and_then(fault_told)
+}
+
+/// What is told of a change whose letter was kept; none where it was made, or was made already.
+pub(super) fn fault_told(letter: char) -> Option<UserError> {
+    match letter {
+        'f' => Some(UserError::new(UserErrorCode::InvalidTransition, &[], "It could not become that.")),
+        'm' => Some(not_found()),
+        _ => None,
     }
 }
 

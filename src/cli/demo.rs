@@ -18,7 +18,7 @@ use super::opened::{done, principal};
 use super::{CliProblem, print, serve};
 use crate::app::App;
 use crate::app::create_token::{TokenRequest, create_token};
-use crate::app::demo::{DemoData, seed};
+use crate::app::demo::{DemoData, play, seed};
 use crate::app::postback_urls::{PostbackKind, UrlRequest, reveal};
 use crate::app::tracking_links::{self, LinkRequest};
 use crate::app::wire_urls::ParamInput;
@@ -27,7 +27,7 @@ use crate::domain::ids::PublisherId;
 use crate::domain::secure_token::{Capabilities, Capability, TokenScope, TokenState};
 use crate::server::Server;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::telemetry;
+use crate::telemetry::{self, field};
 use story::Story;
 
 #[derive(Debug, Args)]
@@ -51,7 +51,15 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), CliProblem> {
     ensure_tokens(&app, &data).await?;
     let story = tell(&app, &data, login).await?;
     print(&story.lines())?;
-    serve::run(server, told).await
+    // The samples go through intake, which works while the server runs.
+    let (served, ()) = tokio::join!(serve::run(server, told), send_samples(&app, &data, &story.postback));
+    served
+}
+
+async fn send_samples(app: &App, data: &DemoData, postback: &SecretString) {
+    if let Err(error) = play(app, data, postback.expose_secret()).await {
+        tracing::warn!({ field::ERROR } = %error, "sample conversions are missing");
+    }
 }
 
 /// The embedded defaults, the demo's own folder and port, and this process's wishes about logs.

@@ -22,11 +22,12 @@ use crate::{
         click::Click,
         clock::Timestamp,
         conversion::Author,
-        delivery::Attempt,
+        delivery::{Attempt, Delivery},
         ids::{
-            AdvertiserId, ApiKeyId, ConversionId, DeliveryId, OfferId, OperatorId, OutboundPostbackId, PublisherId,
-            ReceiptId, TokenId,
+            AdvertiserId, ApiKeyId, ConversionId, DeliveryId, JobId, OfferId, OperatorId, OutboundPostbackId,
+            PublisherId, ReceiptId, TokenId,
         },
+        job::Job,
         outbound::OutboundPostback,
         receipt::Receipt,
         report::Tally,
@@ -36,6 +37,7 @@ use crate::{
     store::{
         Database, StoreError, api_keys, clicks,
         conversions::{self, ConversionListed},
+        jobs,
         operators::{self, OperatorView},
         outbound, outbox, receipts,
         reports::{self, ROWS_MAX, ReportRefused, Subjects},
@@ -93,11 +95,13 @@ pub struct Loaders {
     pub extras: Loader<ConversionId, Arc<Vec<(String, String)>>>,
     pub operators: Loader<OperatorId, Arc<OperatorView>>,
     pub api_keys: Loader<ApiKeyId, Arc<ApiKey>>,
+    pub jobs: Loader<JobId, Arc<Job>>,
     /// Who gave a conversion the status that it has.
     pub status_authors: Loader<ConversionId, Author>,
     /// The figures of each over a range.
     pub stats: Loader<StatKey, Result<Tally, ReportRefused>>,
     pub outbound: Loader<OutboundPostbackId, Arc<OutboundPostback>>,
+    pub deliveries: Loader<DeliveryId, Arc<Delivery>>,
     pub attempts: Loader<DeliveryId, Arc<Vec<Attempt>>>,
     /// How many deliveries that were made since then have succeeded, and how many have ended.
     pub outbound_rates: Loader<(OutboundPostbackId, Timestamp), (i64, i64)>,
@@ -167,6 +171,12 @@ impl Loaders {
                     Ok(found.into_iter().map(|key| (key.id, Arc::new(key))).collect())
                 })
             }),
+            jobs: Loader::new(|database, ids| {
+                Box::pin(async move {
+                    let found = jobs::find_many(database, &ids).await?;
+                    Ok(found.into_iter().map(|job| (job.id, Arc::new(job))).collect())
+                })
+            }),
             status_authors: Loader::new(|database, ids| {
                 Box::pin(async move { conversions::status_authors(database, &ids).await })
             }),
@@ -174,6 +184,12 @@ impl Loaders {
                 Box::pin(async move {
                     let found = outbound::find_many(database, &ids).await?;
                     Ok(found.into_iter().map(|(id, rule)| (id, Arc::new(rule))).collect())
+                })
+            }),
+            deliveries: Loader::new(|database, ids| {
+                Box::pin(async move {
+                    let found = outbox::find_many(database, &ids).await?;
+                    Ok(found.into_iter().map(|(id, delivery)| (id, Arc::new(delivery))).collect())
                 })
             }),
             attempts: Loader::new(|database, ids| {

@@ -9,6 +9,7 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 
 use super::{
     connection::failed,
+    context::Find as _,
     error,
     follow::{self, Followed, Heads},
     id::Id,
@@ -23,7 +24,10 @@ use super::{
 use crate::{
     app::App,
     domain::ids::JobId,
-    store::feed::{self, Missed, Place},
+    store::{
+        feed::{self, Missed, Place},
+        jobs,
+    },
 };
 
 /// The root.
@@ -73,7 +77,8 @@ impl Subscription {
 
     /// A job as it is, and again whenever it is another, until it has ended.
     async fn job(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: Id<JobId>) -> Result<Items<Job>> {
-        if Job::find(ctx, id.0).await?.is_none() {
+        // What reads things together is there for the items only.
+        if jobs::find(ctx.database()?, id.0).await.map_err(failed)?.is_none() {
             return Err(error::bad_user_input("id: there is no such job"));
         }
         let states = watch_job(Arc::clone(ctx.data::<Arc<App>>()?), id.0);

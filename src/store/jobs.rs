@@ -86,6 +86,15 @@ pub async fn find(database: &Database, id: JobId) -> Result<Option<Job>, StoreEr
     find_in(database.read(), id).await
 }
 
+/// Those of these jobs that are there.
+///
+/// # Errors
+/// As of every read.
+pub async fn find_many(database: &Database, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+    let rows = row::Entity::find().filter(row::Column::Id.is_in(ids.iter().map(|id| id.uuid())));
+    rows.all(database.read()).await?.into_iter().map(job).collect()
+}
+
 /// A job as a write sees it.
 pub(crate) async fn find_in(connection: &impl ConnectionTrait, id: JobId) -> Result<Option<Job>, StoreError> {
     row::Entity::find_by_id(id.uuid()).one(connection).await?.map(job).transpose()

@@ -1,12 +1,14 @@
 //! The admin API as a dashboard uses it, on both engines: through its endpoint, without a socket.
 
+use std::collections::BTreeSet;
+
 use roundtrip::domain::code::Code;
 use roundtrip::domain::inbound::Door;
 use roundtrip::domain::operator::Role;
 use roundtrip::store::{Engine, audit};
 use serde_json::{Value, json};
 
-use crate::support::admin::Admin;
+use crate::support::admin::{Admin, Bearer};
 use crate::support::on_both_engines;
 use crate::support::proxy::Proxy;
 
@@ -322,4 +324,61 @@ async fn a_page_of_conversions_with_what_it_shows_takes_three_statements_at_most
     }
     let counted = format!("{{ conversions(first: 50) {{ nodes {{ {names} }} totalCount {{ value }} }} }}");
     assert_eq!(statements(&admin, &proxy, &counted).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_the_audit_log_takes_one_statement_for_each_kind_of_thing_however_long_it_is() {
+    let (admin, proxy) = Admin::start_counted().await;
+    let secret = admin.furnish().await;
+    let rule = "outboundPostbackCreate(postback: { name: \"R\", urlTemplate: \"https://pub.example/?c={sub_id}\" })";
+    admin.done(&format!("mutation {{ {rule} {{ userErrors {{ message }} }} }}"), json!({})).await;
+    let tokens = admin.data("{ secureTokens { nodes { id } } }", json!({})).await;
+    let token = tokens["secureTokens"]["nodes"][0]["id"].as_str().unwrap();
+    let mut kinds = 0;
+    for round in 0..20 {
+        let transaction = admin.click("offer=42&publisher=7").await;
+        let told = admin.track(Door::Postback, &format!("secure={secret}&transaction_id={transaction}")).await;
+        let conversion = told.conversion.unwrap().to_string();
+        let query = "query($id: ID!) { conversion(by: { id: $id }) { deliveries { nodes { id } } } }";
+        let deliveries = admin.data(query, json!({ "id": conversion })).await;
+        let delivery = deliveries["conversion"]["deliveries"]["nodes"][0]["id"].as_str().unwrap();
+        // One entry each, of one kind each.
+        let calls = [
+            format!("advertiserCreate(advertiser: {{ name: \"A{round}\" }})"),
+            format!("publisherCreate(publisher: {{ name: \"P{round}\" }})"),
+            format!("conversionNoteAdd(id: \"{conversion}\", note: \"n\")"),
+            "conversionsExport(filter: {})".to_owned(),
+            format!("deliveryRetry(id: \"{delivery}\")"),
+            format!("operatorInvite(operator: {{ email: \"o{round}@shop.example\", name: \"O\", role: VIEWER }})"),
+            "apiKeyCreate(input: { name: \"K\", role: VIEWER })".to_owned(),
+            format!("trackingDomainCreate(hostname: \"t{round}.example\")"),
+            format!("secureTokenReveal(id: \"{token}\")"),
+            rule.to_owned(),
+        ];
+        kinds = calls.len();
+        for (call, who) in calls.iter().zip([Bearer::Person(Role::Admin), Bearer::Key(Role::Admin)].iter().cycle()) {
+            let document = format!("mutation {{ done: {call} {{ userErrors {{ message }} }} }}");
+            let answer = admin.ask_as(*who, &document, json!({})).await;
+            assert_eq!(answer["data"]["done"]["userErrors"], json!([]), "{call}: {answer}");
+            admin.clock.advance_seconds(1);
+        }
+    }
+    let page = |first: usize, fields: &str| format!("{{ auditLog(first: {first}) {{ nodes {{ {fields} }} }} }}");
+    let plain = "id at action subjectLabel actor { kind label ip } changes { field before after }";
+    let all = format!(
+        "{plain} actor {{ operator {{ email }} apiKey {{ name }} secureToken {{ hint }} }} subject {{ __typename id \
+         ... on Advertiser {{ name }} ... on Conversion {{ status offer {{ name }} }} ... on Job {{ state }} \
+         ... on Delivery {{ state }} ... on Operator {{ email }} ... on ApiKey {{ hint }} ... on OutboundPostback {{ name }} }}"
+    );
+    let seen = admin.data(&page(kinds, &all), json!({})).await;
+    let nodes = seen["auditLog"]["nodes"].as_array().unwrap();
+    let types: BTreeSet<&str> = nodes.iter().map(|node| node["subject"]["__typename"].as_str().unwrap()).collect();
+    assert_eq!(types.len(), kinds, "a page of {kinds} shows a thing of each kind: {types:?}");
+    for first in [1, kinds, 20 * kinds] {
+        assert_eq!(statements(&admin, &proxy, &page(first, plain)).await, 1, "{first}");
+    }
+    // The page, and one or two for each of the kinds that are not in memory.
+    for first in [kinds, 20 * kinds] {
+        assert_eq!(statements(&admin, &proxy, &page(first, &all)).await, 12, "{first}");
+    }
 }

@@ -4,13 +4,20 @@
 //! with the schema in both directions, so an operation without a row fails, and so does a row that says another role
 //! than the schema. Then every row is called by a person and by a key of every role, and by nobody: `FORBIDDEN` below
 //! its role, not from there on, and 401 without a bearer. Every field of every type that has ids is also entered
-//! through `node(id)`, the side door, by every role; which fields there are is read from the schema.
+//! through `node(id)`, the side door, by every role; which fields there are is read from the schema. So are those of all
+//! other types ([`types`]).
+
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::Positioned;
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{BaseType, ConstDirective, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    BaseType, ConstDirective, FieldDefinition, ObjectType, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
+use roundtrip::app::jobs::run::take_turn;
+use roundtrip::app::jobs::step_of;
 use roundtrip::app::manage_api_keys::{ApiKeyDraft, create_api_key};
 use roundtrip::app::operators::{Draft, create_operator};
 use roundtrip::app::sign_in::sign_in;
@@ -20,6 +27,7 @@ use roundtrip::domain::operator::{Caller, Operator, Principal, Role};
 use roundtrip::graphql::schema::sdl;
 use roundtrip::store::{Engine, audit};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::admin::{Admin, Bearer};
 use crate::support::databases::rows;
@@ -37,7 +45,7 @@ const TABLE: &[Row] = &[
     Row("Query.conversion", Role::Viewer, "{ conversion(by: { id: \"$CNV\" }) { status } }"),
     Row("Query.conversions", Role::Viewer, "{ conversions { nodes { id } totalCount { value } } }"),
     Row("Query.globalPostback", Role::Viewer, "{ globalPostback { conversion { masked } } }"),
-    Row("Query.job", Role::Viewer, "{ job(id: \"$JOB\") { state errors { nodes { subjectId } } } }"),
+    Row("Query.job", Role::Viewer, "{ job(id: \"$BAD\") { state errors { nodes { subjectId } } } }"),
     Row("Query.jobs", Role::Viewer, "{ jobs { nodes { kind } totalCount { value } } }"),
     Row("Query.node", Role::Viewer, "{ node(id: \"offer_42\") { id } }"),
     Row("Query.nodes", Role::Viewer, "{ nodes(ids: [\"offer_42\", \"$TOK\"]) { id } }"),
@@ -76,7 +84,7 @@ const TABLE: &[Row] = &[
     Row(
         "Query.stats",
         Role::Viewer,
-        "{ stats(input: { range: { since: \"2026-06-01T00:00:00Z\" }, groupBy: [OFFER] }) { rows { keys { label } } } }",
+        "{ stats(input: { range: { since: \"2026-06-01T00:00:00Z\" }, groupBy: [OFFER], interval: HOUR }) { rows { keys { label } } } }",
     ),
     Row("Query.secureTokens", Role::Viewer, "{ secureTokens { nodes { hint } } }"),
     Row("Query.server", Role::Viewer, "{ server { version } }"),
@@ -422,8 +430,15 @@ impl Known {
         let test =
             "mutation($id: ID!) { outboundPostbackSendTest(id: $id) { delivery { id } userErrors { message } } }";
         let test = admin.done(test, json!({ "id": rule })).await["delivery"]["id"].as_str().unwrap().to_owned();
+        let events = "mutation { offerEventsSet(id: \"offer_42\", version: 1, events: [{ number: 2, name: \"signup\",
+            revenue: { fixed: \"2\" }, payout: { fixed: \"1\" } }]) { userErrors { message } } }";
+        admin.done(events, json!({})).await;
+        let rate = "mutation { publisherRateSet(offerId: \"offer_42\", publisherId: \"pub_7\",
+            payout: { fixed: \"6\" }) { userErrors { message } } }";
+        admin.done(rate, json!({})).await;
         let transaction = admin.click("offer=42&publisher=7&device_id=d1").await;
-        let query = format!("secure={secret}&transaction_id={transaction}&device_id=d1&conversion_ip=192.0.2.1");
+        let query =
+            format!("secure={secret}&transaction_id={transaction}&device_id=d1&conversion_ip=192.0.2.1&colour=red");
         let answer = admin.track(Door::Postback, &query).await;
         let refused = admin.track(Door::Postback, &format!("secure={secret}&transaction_id=6650fa")).await;
         let create =
@@ -432,6 +447,10 @@ impl Known {
         let told = "query($id: ID!) { conversion(by: { id: $id }) { deliveries { nodes { id } } } }";
         let told = admin.data(told, json!({ "id": answer.conversion.unwrap().to_string() })).await;
         let told = told["conversion"]["deliveries"]["nodes"][0]["id"].as_str().unwrap().to_owned();
+        let bad = "mutation { receiptsReplay(ids: [\"rcp_019a0000000070008000000000000001\"]) {
+            job { id } userErrors { message } } }";
+        let bad = admin.done(bad, json!({})).await["job"]["id"].as_str().unwrap().to_owned();
+        while take_turn(&admin.app, Uuid::from_u128(1), step_of).await.unwrap() {}
         let job = "mutation { conversionsExport(filter: {}) { job { id } userErrors { message } } }";
         let job = admin.done(job, json!({})).await["job"]["id"].as_str().unwrap().to_owned();
         let seen = admin
@@ -447,6 +466,7 @@ impl Known {
         let entries = audit::find_by_subject(&admin.app.database, &person.id.to_string(), 1).await.unwrap();
         let ids = vec![
             ("$JOB", job),
+            ("$BAD", bad),
             ("$CNV", answer.conversion.unwrap().to_string()),
             ("$CHG", text(&seen["conversions"]["nodes"][0]["timeline"]["nodes"][0]["id"])),
             ("$RCP", answer.receipt.unwrap().to_string()),
@@ -518,7 +538,7 @@ const NODES: &[(&str, &str)] = &[
     ("Conversion", "$CNV"),
     ("ConversionChange", "$CHG"),
     ("Delivery", "$DLV"),
-    ("Job", "$JOB"),
+    ("Job", "$BAD"),
     ("Offer", "offer_42"),
     ("Operator", "$OPR"),
     ("OutboundPostback", "$OPB"),
@@ -538,26 +558,42 @@ const ARGUMENTS: &[(&str, &str)] = &[
 
 /// Every field of every type that has ids: the type, how the field is asked for, and the least role of both.
 fn node_fields() -> Vec<(String, String, Option<Role>)> {
-    let document = parse_schema(sdl()).unwrap();
-    let types = document.definitions.into_iter().filter_map(|definition| match definition {
-        TypeSystemDefinition::Type(of) => Some(of.node),
-        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
-    });
-    let types: BTreeMap<String, _> = types.map(|of| (of.name.node.to_string(), of)).collect();
-    let is_leaf = |name: &str| types.get(name).is_none_or(|of| matches!(of.kind, TypeKind::Scalar | TypeKind::Enum(_)));
+    let types = types_of(&sdl());
     let mut found = Vec::new();
     for (name, of) in &types {
         let TypeKind::Object(object) = &of.kind else { continue };
-        if !object.implements.iter().any(|interface| interface.node == "Node") {
+        if !is_node(object) {
             continue;
         }
         for field in object.fields.iter().map(|field| &field.node) {
-            let selection = if is_leaf(named(&field.ty.node)) { "" } else { " { __typename }" };
-            let call = format!("{}{}{selection}", field.name.node, arguments(name, field));
-            found.push((name.clone(), call, role_of(&of.directives).max(role_of(&field.directives))));
+            let role = role_of(&of.directives).max(role_of(&field.directives));
+            found.push((name.clone(), call_of(&types, name, field), role));
         }
     }
     found
+}
+
+/// The types of a schema by their names.
+type Types = BTreeMap<String, TypeDefinition>;
+
+fn types_of(sdl: &str) -> Types {
+    let types = parse_schema(sdl).unwrap().definitions.into_iter().filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(of) => Some(of.node),
+        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+    });
+    types.map(|of| (of.name.node.to_string(), of)).collect()
+}
+
+fn is_node(object: &ObjectType) -> bool {
+    object.implements.iter().any(|interface| interface.node == "Node")
+}
+
+/// How a field is asked for, and of a thing no more than that it is there.
+fn call_of(types: &Types, of: &str, field: &FieldDefinition) -> String {
+    let is_leaf =
+        types.get(named(&field.ty.node)).is_none_or(|of| matches!(of.kind, TypeKind::Scalar | TypeKind::Enum(_)));
+    let selection = if is_leaf { "" } else { " { __typename }" };
+    format!("{}{}{selection}", field.name.node, arguments(of, field))
 }
 
 fn named(of: &Type) -> &str {
@@ -606,9 +642,9 @@ const MUTATIONS: &[&str] = &[
     "publisherUpdate(id: \"pub_7\", version: 1, publisher: { name: \"C\" })",
     "offerCreate(offer: { name: \"B\", advertiserId: \"adv_1\", currency: \"EUR\", revenue: { fixed: \"2\" },
         payout: { fixed: \"1\" }, landingPageUrl: \"https://shop.example/?t={transaction_id}\" })",
-    "offerUpdate(id: \"offer_42\", version: 1, offer: { name: \"C\" })",
-    "offerPublishersSet(id: \"offer_42\", version: 2, publisherIds: [\"pub_7\"])",
-    "offerEventsSet(id: \"offer_42\", version: 3, events: [{ number: 1, name: \"deposit\",
+    "offerUpdate(id: \"offer_42\", version: 2, offer: { name: \"C\" })",
+    "offerPublishersSet(id: \"offer_42\", version: 3, publisherIds: [\"pub_7\"])",
+    "offerEventsSet(id: \"offer_42\", version: 4, events: [{ number: 1, name: \"deposit\",
         revenue: { fixed: \"2\" }, payout: { fixed: \"1\" } }])",
     "publisherRateSet(offerId: \"offer_42\", publisherId: \"pub_7\", payout: { fixed: \"8\" })",
     "offerArchive(id: \"offer_42\")",

@@ -3,9 +3,10 @@
 
 use futures_util::future::join_all;
 use roundtrip::app::jobs::run::take_turn;
-use roundtrip::app::jobs::step_of;
+use roundtrip::app::jobs::{find as find_job, step_of};
 use roundtrip::app::verify::verify;
 use roundtrip::domain::code::Code;
+use roundtrip::domain::ids::JobId;
 use roundtrip::domain::inbound::Door;
 use roundtrip::store::{Engine, audit};
 use serde_json::{Value, json};
@@ -55,6 +56,16 @@ async fn clean(admin: &Admin) {
 
 async fn work(admin: &Admin) {
     while take_turn(&admin.app, Uuid::from_u128(1), step_of).await.unwrap() {}
+}
+
+/// Does the first step of a job and does not save it, as a server that dies then; then another one does, and is told the
+/// same.
+async fn lose_a_step(admin: &Admin, job: &Value) {
+    let job = find_job(&admin.app, JobId::parse(job.as_str().unwrap()).unwrap()).await.unwrap().unwrap();
+    let first = step_of(&admin.app, &job).await.unwrap();
+    let before = rows(&admin.app.database).await;
+    assert_eq!(step_of(&admin.app, &job).await.unwrap(), first);
+    assert_eq!(rows(&admin.app.database).await, before, "the second time nothing is done");
 }
 
 const NOBODY: &str = "cnv_019a0000000070008000000000000001";
@@ -153,6 +164,41 @@ on_both_engines! {
         work(&admin).await;
         let done = admin.data(job, json!({ "id": begun["job"]["id"] })).await;
         assert_eq!(done["job"]["succeeded"], 150);
+        clean(&admin).await;
+    }
+
+    async fn a_step_that_was_done_and_not_saved_is_counted_once(engine: Engine) {
+        let (admin, made) = with(engine, 150).await;
+        let job = "query($id: ID!) { job(id: $id) { state processed succeeded failed errors { nodes { subjectId error { code } } } } }";
+        // What is rejected is not in the filter any more.
+        let filter = json!({ "filter": { "status": ["APPROVED"], "convertedAt": { "since": "2026-06-01T00:00:00Z" } } });
+        let begun = reject(&admin, json!({ "selection": filter, "reason": "r", "expectedCount": 150 })).await;
+        lose_a_step(&admin, &begun["job"]["id"]).await;
+        work(&admin).await;
+        let done = admin.data(job, json!({ "id": begun["job"]["id"] })).await;
+        let all = json!({ "state": "SUCCEEDED", "processed": 150, "succeeded": 150, "failed": 0, "errors": { "nodes": [] } });
+        assert_eq!(done["job"], all);
+        let trail = audit::find_by_subject(&admin.app.database, &made[0].0, 5).await.unwrap();
+        assert_eq!(trail.len(), 1, "{trail:?}");
+        clean(&admin).await;
+
+        // Also what could not be done.
+        let (admin, made) = with(engine, 3).await;
+        reject(&admin, json!({ "selection": { "ids": [made[0].0] }, "reason": "r" })).await;
+        let undo = json!({ "i": { "selection": { "filter": {} }, "restorePrevious": true } });
+        let begun = admin.data(REINSTATE, undo).await["conversionsReinstate"].take();
+        lose_a_step(&admin, &begun["job"]["id"]).await;
+        work(&admin).await;
+        let mut done = admin.data(job, json!({ "id": begun["job"]["id"] })).await["job"].take();
+        let errors = done["errors"]["nodes"].take();
+        let mut errors: Vec<&Value> = errors.as_array().unwrap().iter().collect();
+        errors.sort_by_key(|error| error["subjectId"].as_str());
+        let mut never: Vec<&str> = ids(&made[1..]);
+        never.sort_unstable();
+        let told = |id: &&str| json!({ "subjectId": id, "error": { "code": "INVALID_TRANSITION" } });
+        assert_eq!(errors, never.iter().map(told).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+        let counted = (&done["state"], &done["processed"], &done["succeeded"], &done["failed"]);
+        assert_eq!(counted, (&json!("PARTIAL"), &json!(3), &json!(1), &json!(2)));
         clean(&admin).await;
     }
 

@@ -322,8 +322,8 @@ fn the_printed_lines_of_the_demo_make_the_whole_round_trip() {
     let verified =
         roundtrip(folder.path()).env("ROUNDTRIP__DATA_DIR", folder.path().join("demo")).arg("verify").output().unwrap();
     let (report, problem) = texts(&verified);
-    // One of the click, one without, one of the pixel; twice.
-    assert!(verified.status.success() && report.contains("compared: 6 conversions"), "{report}{problem}");
+    // One of the click, one without, one of the pixel; twice. Five samples, once: three, two of them with an event.
+    assert!(verified.status.success() && report.contains("compared: 11 conversions"), "{report}{problem}");
 }
 
 /// A server that runs until it is told to end.

@@ -182,7 +182,7 @@ on_both_engines! {
                 let filter = OfferFilter::default();
                 let whole = offers::list(&app.database, &filter, &PageRequest::beginning(sort)).await.unwrap();
                 let whole = numbers(whole.into_values());
-                assert_eq!(whole.len(), 9);
+                assert_eq!(whole.len(), 10);
                 assert_eq!(walk(&app, sort, true).await, whole);
                 assert_eq!(walk(&app, sort, false).await, whole);
             }
@@ -205,7 +205,7 @@ on_both_engines! {
         let paused = OfferFilter { states: vec![OfferState::Paused], ..OfferFilter::default() };
         assert_eq!(found(paused).await, [] as [i32; 0]);
         let of_two = OfferFilter { advertisers: vec![AdvertiserId::new(2).unwrap()], ..OfferFilter::default() };
-        assert_eq!(found(of_two).await.len(), 2);
+        assert_eq!(found(of_two).await.len(), 3);
         assert_eq!(publishers::count(&app.database, &PartnerFilter::default()).await.unwrap().value, 3);
     }
 

@@ -518,6 +518,43 @@ on_both_engines! {
         assert_eq!(ask(&server, &key, &dear, json!({})).await.0, 200, "the next minute");
     }
 
+    async fn all_points_of_a_minute_may_be_spent_and_not_one_more(engine: Engine) {
+        let server = TestServer::start_empty(engine, "[limits]\ngraphql_points_per_minute = 500").await;
+        let ada = set_up(&server).await.bearer;
+        let (_, key) = issue_key(&server, &ada, "VIEWER", json!(null)).await;
+        let (_, other_key) = issue_key(&server, &ada, "VIEWER", json!(null)).await;
+        let again = sign_in(&server, ADA, PASSWORD).await.bearer;
+        // Ada spent points on the keys.
+        server.clock.advance_seconds(60);
+        let ask_for = async |bearer: &str, points: usize| {
+            let query = format!("{{ viewer {{ {} }} }}", "name ".repeat(points - 1));
+            request(&server, bearer, &query, json!({})).send().await.unwrap()
+        };
+        // A person spends the same points in every session.
+        for (bearer, beside, unconcerned) in [(&ada, &again, &key), (&key, &key, &other_key)] {
+            for (points, remaining) in [(400, 100), (98, 2), (2, 0)] {
+                let (status, answer) = told(ask_for(bearer, points).await).await;
+                assert_eq!((status, &answer["extensions"]["cost"]["remaining"]), (200, &json!(remaining)), "{answer}");
+            }
+            for (after, retry) in [(0, "60"), (59, "1")] {
+                server.clock.advance_seconds(after);
+                for bearer in [bearer, beside] {
+                    let refused = ask_for(bearer, 2).await;
+                    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (429, Some(retry)));
+                    let (_, refused) = told(refused).await;
+                    assert_eq!(refused["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+                }
+            }
+            assert_eq!(ask_for(unconcerned, 2).await.status(), 200);
+            server.clock.advance_millis(999);
+            assert_eq!(ask_for(bearer, 2).await.status(), 429, "the minute is not over");
+            server.clock.advance_millis(1);
+            assert_eq!(ask_for(bearer, 500).await.status(), 200, "the next minute");
+            assert_eq!(ask_for(bearer, 2).await.status(), 429);
+            server.clock.advance_seconds(60);
+        }
+    }
+
     async fn tokens_outlive_a_rotation_of_the_signing_key_until_they_end_and_are_refused_after_the_next(engine: Engine) {
         let (old, ada) = office(engine).await;
         let first = sign_in(&old, ADA, PASSWORD).await;

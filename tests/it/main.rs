@@ -31,6 +31,7 @@ mod foreign_clicks;
 mod idempotency;
 mod identity;
 mod jobs;
+mod jobs_killed;
 mod late_click;
 mod live;
 mod model;

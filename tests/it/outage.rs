@@ -5,17 +5,22 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use roundtrip::domain::clock::Entropy;
 use roundtrip::store::Engine;
 use roundtrip::store::receipts::{ReceiptFilter, count};
+use sea_orm::ConnectionTrait as _;
+use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use crate::support::chance::SeededEntropy;
 use crate::support::ledger::{Crowd, Ledger, is_put_off, p99};
 use crate::support::on_both_engines;
 use crate::support::outage::{becomes_unready, comes_back, readiness};
+use crate::support::people::{ask, data, set_up};
 use crate::support::process::Home;
 use crate::support::proxy::{Cut, Fault, Proxy};
 use crate::support::server::TestServer;
@@ -192,6 +197,41 @@ async fn make_read_only(proxy: &Proxy, is: bool) {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     administer(proxy, &[&set, end]).await;
+}
+
+/// SQLite ends its reads in the same time: `a_read_that_takes_too_long_is_ended_and_the_connection_goes_on`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_waits_too_long_for_a_table_is_ended_and_the_next_one_is_answered() {
+    let settings = "[database]\nstatement_timeout_ms = 300\nread_connections_max = 2";
+    let server = TestServer::start_seeded_with(Engine::Postgres, settings).await;
+    let ada = set_up(&server).await.bearer;
+    let query = "{ offers { nodes { name } } conversions { nodes { status } } }";
+    data(&server, &ada, query, json!({})).await;
+    // More of them than there are connections: none of those may be lost.
+    for _ in 0..2 {
+        let ((locked, is_locked), (release, released)) = (oneshot::channel(), oneshot::channel::<()>());
+        let hold = server.app.database.side_write(Box::new(move |tx| {
+            Box::pin(async move {
+                tx.execute_unprepared("LOCK TABLE conversion IN ACCESS EXCLUSIVE MODE").await?;
+                locked.send(()).unwrap();
+                released.await.unwrap();
+                Ok(())
+            })
+        }));
+        let meet = async {
+            is_locked.await.unwrap();
+            for answer in join_all((0..4).map(|_| ask(&server, &ada, query, json!({})))).await {
+                assert_eq!(answer.1["errors"][0]["extensions"]["code"], "TIMEOUT", "{answer:?}");
+            }
+            let other = data(&server, &ada, "{ jobs { nodes { id } } }", json!({})).await;
+            assert_eq!(other["jobs"]["nodes"], json!([]), "what the lock does not hold is read meanwhile");
+            release.send(()).unwrap();
+        };
+        let (held, ()) = tokio::join!(hold, meet);
+        held.unwrap();
+        let seen = data(&server, &ada, query, json!({})).await;
+        assert_eq!(seen["conversions"]["nodes"], json!([]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,18 +1,22 @@
 //! Rejecting or reinstating all conversions of a filter: a hundred at a time, each judged as one alone.
 //!
-//! A step that is done twice changes nothing the second time: what is rejected for the same reason stays as it is.
+//! A step is kept under a key of its own, in the transaction of its changes. A server that dies before it has saved the
+//! job leaves the step to another one, which changes nothing and is told what the first one did: so every conversion is
+//! counted once, also where the filter does not hold it any more.
 
 use serde::{Deserialize, Serialize};
 
 use super::{NewJob, Step, StepError, StepFailed, read_input, start, write_input};
-use crate::app::change_conversions::{BulkRequest, BulkWish, By, fault_of, wishes};
+use crate::app::change_conversion::no_rejection;
+use crate::app::change_conversions::{BulkRequest, BulkWish, By, fault_of, fault_told, wishes};
 use crate::app::{App, AppError, Outcome};
 use crate::domain::audit::AuditChange;
 use crate::domain::clock::Timestamp;
 use crate::domain::idempotency::IdempotentCall;
+use crate::domain::ids::ConversionId;
 use crate::domain::job::{Job, JobKind, Progress};
 use crate::domain::operator::Principal;
-use crate::intake::{ChangeOutcome, ChangesOutcome, ErrorPolicy, OperatorChanges};
+use crate::intake::{ChangeOutcome, ChangesOutcome, ErrorPolicy, KeyedCall, OperatorChanges};
 use crate::store::conversions::{self, ConversionFilter, ConversionSort};
 use crate::store::page::PageRequest;
 
@@ -28,6 +32,16 @@ struct Input {
     wish: BulkWish,
     note: Option<String>,
     notify_publishers: bool,
+}
+
+/// What is kept of a step; what became of each change is kept behind it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    next: Option<String>,
+    /// Those that were to be changed.
+    changed: Vec<ConversionId>,
+    /// Those whose history says nothing of where they should go back to.
+    refused: Vec<ConversionId>,
 }
 
 /// Starts the job of a request whose filter was checked.
@@ -63,33 +77,71 @@ pub(super) async fn step(app: &App, job: &Job) -> Result<Step, StepFailed> {
     let ids = page.into_values();
     let wishes = wishes(app, &ids, &input.wish).await?;
     let by = By::job(job, &input.wish, input.notify_publishers);
-    let mut step = Step { next, ..Step::default() };
     let mut changes = Vec::new();
+    let mut refused = Vec::new();
     for id in ids {
         match wishes.get(&id) {
             Some(Ok(wish)) => changes.push(by.change(app, id, wish.clone(), input.note.clone())),
-            Some(Err(fault)) => step.fail(id, fault.clone()),
+            Some(Err(_no_rejection)) => refused.push(id),
             // It was there a moment ago, and conversions are never deleted.
             None => {}
         }
     }
-    let asked = OperatorChanges { changes: changes.clone(), policy: ErrorPolicy::SkipFailed, once: None };
-    let outcomes = match app.intake.settle_changes(asked).await.map_err(AppError::from)? {
-        ChangesOutcome::Done(outcomes) => outcomes,
-        ChangesOutcome::Refused(_) | ChangesOutcome::Repeated(_) | ChangesOutcome::OtherArguments => {
-            return Err(AppError::Internal("changes without a key were taken for others".to_owned()).into());
+    let kept = Kept { next, changed: changes.iter().map(|change| change.conversion).collect(), refused };
+    let once = Some(KeyedCall { call: call_of(app, job)?, answer: write_kept(&kept)? });
+    let asked = OperatorChanges { changes: changes.clone(), policy: ErrorPolicy::SkipFailed, once };
+    match app.intake.settle_changes(asked).await.map_err(AppError::from)? {
+        ChangesOutcome::Done(outcomes) => {
+            let mut step = Step::begun(kept.next, &kept.refused);
+            for (change, outcome) in changes.iter().zip(&outcomes) {
+                match fault_of(outcome, &change.wish) {
+                    Some(fault) => step.fail(change.conversion, fault),
+                    None => step.count(matches!(outcome, ChangeOutcome::Changed(..))),
+                }
+            }
+            Ok(step)
         }
-    };
-    for (change, outcome) in changes.iter().zip(&outcomes) {
-        match fault_of(outcome, &change.wish) {
-            Some(fault) => step.fail(change.conversion, fault),
-            None => step.count(matches!(outcome, ChangeOutcome::Changed(..))),
+        ChangesOutcome::Repeated(answer) => Ok(repeated(&answer)?),
+        ChangesOutcome::Refused(_) | ChangesOutcome::OtherArguments => {
+            Err(AppError::Internal("a step was taken for another one".to_owned()).into())
+        }
+    }
+}
+
+/// The step under its key: the job, and how far it was when the step began.
+fn call_of(app: &App, job: &Job) -> Result<IdempotentCall, AppError> {
+    let key = format!("{}/{}", job.id, job.progress.processed);
+    let call = IdempotentCall::new(&app.keyring, job.created_by.clone(), job.kind.as_str(), &key, "");
+    call.map_err(|refused| AppError::Internal(format!("the key of a step: {refused:?}")))
+}
+
+fn write_kept(kept: &Kept) -> Result<String, AppError> {
+    serde_json::to_string(kept).map_err(|error| AppError::Internal(error.to_string()))
+}
+
+/// What a step did that was done before and not saved.
+fn repeated(answer: &str) -> Result<Step, AppError> {
+    let mut lines = answer.lines();
+    let kept: Kept = serde_json::from_str(lines.next().unwrap_or_default())
+        .map_err(|error| AppError::Internal(format!("what is kept of a step: {error}")))?;
+    let letters = lines.next().unwrap_or_default();
+    let mut step = Step::begun(kept.next, &kept.refused);
+    for (id, letter) in kept.changed.iter().zip(letters.chars()) {
+        match fault_told(letter) {
+            Some(fault) => step.fail(id, fault),
+            None => step.count(letter == 'c'),
         }
     }
     Ok(step)
 }
 
 impl Step {
+    fn begun(next: Option<String>, refused: &[ConversionId]) -> Self {
+        let mut step = Self { next, ..Self::default() };
+        refused.iter().for_each(|id| step.fail(id, no_rejection()));
+        step
+    }
+
     fn fail(&mut self, subject: impl ToString, fault: crate::app::UserError) {
         self.errors.push(StepError { subject: Some(subject.to_string()), fault });
         self.add(Progress { processed: 1, failed: 1, ..Progress::default() });

@@ -3,7 +3,7 @@
 //! A job is started by the use case that has its rules, through [`start`], in one transaction with its audit entry and
 //! the key of the call. The servers then take turns ([`run`]): one step of one job at a time, under a lease, so that a
 //! crash costs one step and a long job never holds up a short one. **A step that was done and could not be saved is done
-//! again**: it must be one that may be (a rejection of what is rejected is no change; a row that is empty is emptied).
+//! again**: it must be one that may be (a bulk change finds its own key; a row that is empty is emptied).
 //!
 //! To add a kind:
 //! 1. a word in `domain::job::JobKind`, with the role that it needs and whether its input names a person;

@@ -1,5 +1,7 @@
 //! Jobs: work that goes on behind an answer.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, OneofObject, Result, SimpleObject};
 
 use super::{
@@ -81,7 +83,7 @@ impl Job {
     /// # Errors
     /// Ours.
     pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Option<Self>> {
-        Ok(jobs::find(ctx.database()?, id).await.map_err(failed)?.map(Self::from))
+        Ok(ctx.loaders()?.jobs.load(ctx, id).await?.map(|job| Arc::unwrap_or_clone(job).into()))
     }
 }
 

@@ -236,7 +236,8 @@ impl From<delivery::Delivery> for Delivery {
 impl Delivery {
     /// The delivery of an id.
     pub async fn find(ctx: &Context<'_>, id: DeliveryId) -> Result<Option<Self>> {
-        Ok(outbox::find_many(ctx.database()?, &[id]).await.map_err(failed)?.remove(&id).map(Self::from))
+        let delivery = ctx.loaders()?.deliveries.load(ctx, id).await?;
+        Ok(delivery.map(|delivery| Arc::unwrap_or_clone(delivery).into()))
     }
 
     async fn tries(&self, ctx: &Context<'_>) -> Result<Arc<Vec<delivery::Attempt>>> {

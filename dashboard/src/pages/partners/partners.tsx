@@ -1,75 +1,86 @@
-// What publishers and advertisers have in common: people with a name, a number and a state, in a list that opens a
-// drawer. Their pages say what is special about each.
+// The page of publishers, and that of advertisers: people with a name, a number and a state, in a list that opens a
+// drawer. What is special about each of the two is its `Kind`.
 
-import { Plus } from "lucide-react";
-import { type ReactNode, useMemo, useRef } from "react";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Pencil, Plus } from "lucide-react";
+import { type ReactNode, useMemo, useRef, useState } from "react";
 
-import type { Outcome } from "@/api/change";
-import type { PartnerInput, PartnerState } from "@/api/gql/graphql";
-import type { List } from "@/api/query";
+import { type Outcome, type Problem, useChange, useCreate } from "@/api/change";
+import type { AdvertiserPartsFragment, PartnerFilter, PartnerInput, PartnerState, PublisherPartsFragment, TypedDocumentString } from "@/api/gql/graphql";
+import { type Page as ListPage, useApi, useList } from "@/api/query";
 import { useMay } from "@/app/session";
 import { Button } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
+import { Drawer } from "@/parts/drawer";
 import { Field, Select, TextArea, TextInput } from "@/parts/field";
 import { FilterMany, SearchBox } from "@/parts/filters";
 import { Form, useForm } from "@/parts/form";
 import { Moment } from "@/parts/moment";
-import { Card, Page } from "@/parts/page";
+import { Card, Facts, Page } from "@/parts/page";
 import { PartnerPill } from "@/parts/pill";
 import { some } from "@/parts/search-params";
-import { Empty } from "@/parts/states";
+import { Empty, Loaded } from "@/parts/states";
 import { type Column, DataTable } from "@/parts/table";
+import { toast } from "@/parts/toast";
 
-export interface Partner {
-  id: string;
-  number: number;
-  name: string;
-  state: PartnerState;
-  notes?: string | null;
-  version: number;
-  createdAt: string;
-  updatedAt: string;
-}
+type Partner = Omit<AdvertiserPartsFragment, "__typename"> & Omit<PublisherPartsFragment, "__typename">;
 
-export interface PartnerSearch {
+interface PartnerSearch {
   search?: string;
   state?: PartnerState[];
   open?: string;
   create?: true;
 }
 
+interface Saved {
+  saved?: { partner?: { id: string; name: string } | null; userErrors: Problem[] } | null;
+}
+
+/** What is special about publishers, or about advertisers. `D` is one of them with what its drawer shows. */
+export interface Kind<D extends Partner> {
+  noun: "publisher" | "advertiser";
+  path: "/publishers" | "/advertisers";
+  title: string;
+  about: string;
+  list: TypedDocumentString<{ partners: ListPage<Partner> }, { filter?: PartnerFilter | null; first: number; after?: string | null }>;
+  one: TypedDocumentString<{ partner?: D | null }, { id: string }>;
+  create: TypedDocumentString<Saved, { partner: PartnerInput; idempotencyKey?: string | null }>;
+  update: TypedDocumentString<Saved, { id: string; version: number; partner: PartnerInput }>;
+  /** Where its drawer leads. */
+  link: (partner: D) => ReactNode;
+  /** What its drawer shows below what both have. */
+  more: (partner: D) => ReactNode;
+}
+
+const PAGE = 50;
 const STATES = [
   ["ACTIVE", "Active"],
   ["PAUSED", "Paused"],
   ["ARCHIVED", "Archived"],
 ] as const;
 
-interface Props {
-  noun: "publisher" | "advertiser";
-  title: string;
-  about: string;
-  search: PartnerSearch;
-  /** Changes the URL; an opened drawer is a step that "back" takes back. */
-  set: (change: PartnerSearch) => void;
-  list: List<Partner>;
-  drawer: (id: string) => ReactNode;
-  form: ReactNode;
-}
-
-export function PartnerList({ noun, title, about, search, set, list, drawer, form }: Props) {
+export function Partners<D extends Partner>({ kind }: { kind: Kind<D> }) {
+  const { noun, path, title, about } = kind;
+  const search: PartnerSearch = useSearch({ from: `/shell${path}` });
+  const navigate = useNavigate({ from: path });
+  const create = useCreate(kind.create, (data) => data.saved);
   const mayEdit = useMay("MANAGER");
+  /** Changes the URL; an opened drawer is a step that "back" takes back. */
+  const set = (change: PartnerSearch) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), replace: !change.open, resetScroll: false });
+  const list = useList(kind.list, { first: PAGE, filter: { search: search.search ?? null, state: search.state ?? ["ACTIVE", "PAUSED"] } }, (data) => data.partners);
   const isFiltered = Boolean(search.search ?? search.state);
-  const open = useRef(set);
-  open.current = set;
-  const columns = useMemo(() => columnsOf((id) => open.current({ open: id })), []);
-  const create = mayEdit && (
+  const newest = useRef(set);
+  newest.current = set;
+  const columns = useMemo(() => columnsOf((id) => newest.current({ open: id })), []);
+  const add = mayEdit && (
     <Button look="primary" onClick={() => set({ create: true })}>
       <Plus aria-hidden />
       New {noun}
     </Button>
   );
   return (
-    <Page title={title} about={about} actions={create}>
+    <Page title={title} about={about} actions={add}>
       <Card isFlush>
         <DataTable
           name={`${noun}s`}
@@ -83,7 +94,7 @@ export function PartnerList({ noun, title, about, search, set, list, drawer, for
             isFiltered ? (
               <Empty title={`No ${noun} matches`} action={<Button onClick={() => set({ search: undefined, state: undefined })}>Clear the filters</Button>} />
             ) : (
-              <Empty title={`No ${noun}s yet`} action={create || undefined}>
+              <Empty title={`No ${noun}s yet`} action={add || undefined}>
                 {about}
               </Empty>
             )
@@ -91,14 +102,91 @@ export function PartnerList({ noun, title, about, search, set, list, drawer, for
           toolbar={
             <>
               <SearchBox label="Name or number" value={search.search ?? ""} onChange={(text) => set({ search: text || undefined })} />
-              <FilterMany label="State" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
+              <FilterMany label="Status" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
             </>
           }
         />
       </Card>
-      {search.open && drawer(search.open)}
-      {search.create && mayEdit && form}
+      {search.open && <PartnerDrawer kind={kind} id={search.open} onClose={() => set({ open: undefined })} />}
+      {search.create && mayEdit && (
+        <PartnerForm
+          title={`New ${noun}`}
+          action={`Create the ${noun}`}
+          send={(partner) => create.run({ partner })}
+          onDone={({ partner }) => {
+            toast(`${partner?.name ?? `The ${noun}`} is made.`);
+            set({ create: undefined, open: partner?.id });
+          }}
+          onClose={() => set({ create: undefined })}
+        />
+      )}
     </Page>
+  );
+}
+
+function PartnerDrawer<D extends Partner>({ kind, id, onClose }: { kind: Kind<D>; id: string; onClose: () => void }) {
+  const mayEdit = useMay("MANAGER");
+  const query = useApi(kind.one, { id });
+  const update = useChange(kind.update, (data) => data.saved);
+  const [isEditing, setEditing] = useState(false);
+  const partner = query.data?.partner;
+  const noun = kind.noun.charAt(0).toUpperCase() + kind.noun.slice(1);
+  return (
+    <Drawer title={partner?.name ?? noun} subject={id} onClose={onClose}>
+      <Loaded query={query}>
+        {({ partner }) =>
+          partner ? (
+            <div className="grid gap-5">
+              <div className="flex flex-wrap gap-2">
+                {kind.link(partner)}
+                {mayEdit && (
+                  <Button size="small" onClick={() => setEditing(true)}>
+                    <Pencil aria-hidden />
+                    Edit
+                  </Button>
+                )}
+              </div>
+              <Facts
+                rows={[
+                  ["Number", <span className="figures">{partner.number}</span>],
+                  ["Status", <PartnerPill state={partner.state} />],
+                  ["Created", <Moment at={partner.createdAt} />],
+                  ["Changed", <Moment at={partner.updatedAt} />],
+                  ["Notes", <span className="whitespace-pre-wrap">{partner.notes ?? "–"}</span>],
+                ]}
+              />
+              {kind.more(partner)}
+            </div>
+          ) : (
+            <Empty title={`There is no such ${kind.noun}`} />
+          )
+        }
+      </Loaded>
+      {isEditing && partner && (
+        <PartnerForm
+          title={`Edit ${partner.name}`}
+          action="Save"
+          partner={partner}
+          send={(input) => update.run({ id: partner.id, version: partner.version, partner: input })}
+          onDone={() => {
+            toast("Saved.");
+            setEditing(false);
+          }}
+          onClose={() => setEditing(false)}
+        />
+      )}
+    </Drawer>
+  );
+}
+
+/** A part of the drawer that lists what belongs to the partner. */
+export function Belongings({ title, none, hasMore, children }: { title: string; none: string; hasMore: boolean; children: ReactNode[] }) {
+  return (
+    <section className="grid gap-2">
+      <h3 className="text-sm font-semibold">{title}</h3>
+      {children.length === 0 ? <p className="text-sm text-faint">{none}</p> : <ul className="text-sm *:flex *:items-center *:justify-between *:gap-3 *:border-b *:border-line *:py-2 *:last:border-0">{children}</ul>}
+      {hasMore && <p className="text-sm text-faint">These are the first 50.</p>}
+    </section>
   );
 }
 
@@ -107,28 +195,28 @@ function columnsOf(open: (id: string) => void): Column<Partner>[] {
     {
       id: "name",
       header: "Name",
-      enableHiding: false,
-      cell: ({ row: { original } }) => (
-        <button type="button" onClick={() => open(original.id)} className="text-left font-medium break-words hover:underline">
-          {original.name}
+      isFixed: true,
+      cell: (row) => (
+        <button type="button" onClick={() => open(row.id)} className="text-left font-medium break-words hover:underline">
+          {row.name}
         </button>
       ),
     },
     {
       id: "number",
       header: "Number",
-      meta: { align: "right" },
-      cell: ({ row }) => <span className="figures text-soft">{row.original.number}</span>,
+      align: "right",
+      cell: (row) => <span className="figures text-soft">{row.number}</span>,
     },
-    { id: "state", header: "Status", cell: ({ row }) => <PartnerPill state={row.original.state} /> },
+    { id: "state", header: "Status", cell: (row) => <PartnerPill state={row.state} /> },
     {
       id: "notes",
       header: "Notes",
-      meta: { from: "md" },
-      cell: ({ row }) => <p className="max-w-80 truncate text-soft">{row.original.notes}</p>,
+      from: "md",
+      cell: (row) => <p className="max-w-80 truncate text-soft">{row.notes}</p>,
     },
-    { id: "createdAt", header: "Created", meta: { from: "sm" }, cell: ({ row }) => <Moment at={row.original.createdAt} /> },
-    { id: "updatedAt", header: "Changed", meta: { isExtra: true }, cell: ({ row }) => <Moment at={row.original.updatedAt} /> },
+    { id: "createdAt", header: "Created", from: "sm", cell: (row) => <Moment at={row.createdAt} /> },
+    { id: "updatedAt", header: "Changed", isExtra: true, cell: (row) => <Moment at={row.updatedAt} /> },
   ];
 }
 
@@ -141,7 +229,7 @@ interface FormProps<P> {
   onClose: () => void;
 }
 
-export function PartnerForm<P>({ title, action, partner, send, onDone, onClose }: FormProps<P>) {
+function PartnerForm<P>({ title, action, partner, send, onDone, onClose }: FormProps<P>) {
   const form = useForm(
     {
       name: partner?.name ?? "",

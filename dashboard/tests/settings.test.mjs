@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { apiOf, copied, demo, openBrowser, openWindow, pick, signIn, stir } from "./support.mjs";
+import { apiOf, copied, demo, openBrowser, openWindow, pick, signIn, stir, until } from "./support.mjs";
 
 let server;
 let browser;
@@ -231,4 +231,22 @@ test("an outbound postback is made, previewed on a real conversion, changed and 
     await page.getByText("Blog, approved is deleted.").waitFor();
     await page.locator("tr[data-row]", { hasText: "Blog, approved" }).waitFor({ state: "detached" });
     await page.locator("tr[data-row]", { hasText: "registrations and deposits" }).waitFor();
+  }));
+
+test("an outbound postback that does not get through is said on the Overview", () =>
+  inWindow(async (page) => {
+    const create = `mutation { outboundPostbackCreate(postback: { name: "To nowhere", urlTemplate: "https://publisher.invalid/p?c={external_transaction_id}" }) {
+      postback { id } userErrors { message } } }`;
+    const { postback } = (await api(create)).outboundPostbackCreate;
+    await page.goto("/dashboard/");
+    await page.getByText("What needs attention").waitFor();
+    await page.waitForFunction(() => !document.querySelector(".skeleton"));
+    assert.equal(await page.getByText("To nowhere").count(), 0);
+    await stir(server, api, 1);
+    const failing = "query ($id: ID!) { outboundPostback(id: $id) { failingSince } }";
+    await until(async () => (await api(failing, { id: postback.id })).outboundPostback.failingSince !== null);
+    await page.reload();
+    await page.getByText(/^To nowhere does not reach its publisher: every try since/).waitFor();
+    await page.getByRole("link", { name: "Rule", exact: true }).click();
+    await page.getByRole("complementary", { name: "To nowhere" }).getByText("Failing").waitFor();
   }));

@@ -72,13 +72,16 @@ async function start(args, environment, port, pattern, before = () => undefined)
 }
 
 async function ready(url) {
-  const until = Date.now() + START_MILLIS;
-  while (Date.now() < until) {
-    const response = await fetch(`${url}/readyz`).catch(() => null);
-    if (response?.ok) return;
+  await until(async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok);
+}
+
+/** Waits until it is so. */
+export async function until(isSo) {
+  const end = Date.now() + START_MILLIS;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`not so after ${START_MILLIS} ms: ${isSo}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`${url} does not become ready`);
 }
 
 /** A server with sample data, and the login of its administrator. */

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use entity::outbound as row;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+};
 use sea_orm::{PaginatorTrait as _, QueryFilter as _, QueryTrait as _, Select};
 
 use super::columns::Cell;
@@ -37,6 +39,8 @@ pub struct OutboundFilter {
     /// Of this offer only, not of any.
     pub offer: Option<OfferId>,
     pub is_enabled: Option<bool>,
+    /// Whether somebody should look at it: its tries fail, or it was switched off because they did.
+    pub is_failing: Option<bool>,
 }
 
 pub async fn list(
@@ -166,7 +170,16 @@ fn select(filter: &OutboundFilter) -> Select<row::Entity> {
     if let Some(is_enabled) = filter.is_enabled {
         select = select.filter(row::Column::IsEnabled.eq(is_enabled));
     }
+    if let Some(is_failing) = filter.is_failing {
+        select = select.filter(if is_failing { failing() } else { failing().not() });
+    }
     select
+}
+
+/// One that somebody switched off by hand keeps what its last try came to, and troubles nobody.
+fn failing() -> Condition {
+    let by_hand = Condition::all().add(row::Column::IsEnabled.eq(false)).add(row::Column::DisabledReason.is_null());
+    Condition::all().add(row::Column::FailingSince.is_not_null()).add(by_hand.not())
 }
 
 fn from_row(row: row::Model) -> Result<OutboundPostback, StoreError> {

@@ -306,9 +306,17 @@ on_both_engines! {
 
     async fn a_rule_that_fails_for_five_days_is_switched_off_and_what_waits_becomes_a_dead_letter(engine: Engine) {
         let publishers = Publishers::start(engine).await;
-        let rule = publishers.rule("/status/500").await;
+        let mut rules = [publishers.rule("/status/500").await, publishers.rule("/status/500").await];
+        rules.sort();
+        let [rule, other] = rules;
+        assert!(publishers.failing().await.is_empty());
         publishers.conversion(1).await;
         publishers.tried(rule, 1).await;
+        publishers.tried(other, 1).await;
+        assert_eq!(publishers.failing().await, [rule, other]);
+        let by_hand = OutboundDraft { is_enabled: Some(false), ..OutboundDraft::default() };
+        done(update_outbound(&publishers.server.app, &Principal::system(), (other, 1), &by_hand).await);
+        assert_eq!(publishers.failing().await, [rule]);
         publishers.advance_seconds(5 * 24 * 3600 - 1);
         // One that is made now has no try behind it when the end comes.
         publishers.conversion(2).await;
@@ -322,6 +330,7 @@ on_both_engines! {
         }
         let off = publishers.server.app.snapshot.load().outbound.get(rule).unwrap().clone();
         assert!(!off.is_enabled && off.disabled_reason.is_some());
+        assert_eq!(publishers.failing().await, [rule]);
         assert!(publishers.deliveries(rule).await.iter().all(|one| one.state == DeliveryState::GaveUp));
         let trail = audit::find_by_subject(&publishers.server.app.database, &rule.to_string(), 5).await.unwrap();
         assert_eq!((trail[0].action.as_str(), trail[0].actor.as_str()), ("outbound_postback.switch_off", "system"));
@@ -334,6 +343,7 @@ on_both_engines! {
         let app = &publishers.server.app;
         let back = done(update_outbound(app, &Principal::system(), (rule, off.version), &mended).await).rule;
         assert_eq!((back.disabled_reason, back.failing_since), (None, None));
+        assert!(publishers.failing().await.is_empty());
         let job = done(retry_deliveries(app, &Principal::system(), rule, None, None).await);
         publishers.succeeded(rule, 2).await;
         let began = Instant::now();

@@ -7,27 +7,30 @@ import { useRef } from "react";
 import { request } from "./client";
 import { asApiError, type ApiError } from "./errors";
 import { queryClient } from "./query";
-import type { TypedDocumentString, UserErrorCode } from "./gql/graphql";
+import type { ProblemPartsFragment, TypedDocumentString } from "./gql/graphql";
 
-export interface Problem {
-  code: UserErrorCode | "FAILED";
-  message: string;
-  /** The path inside the mutation's arguments. */
-  field?: string[] | null;
-  hint?: string | null;
+/** What the caller can put right, or, as `FAILED`, our own failure. */
+export interface Problem extends Omit<ProblemPartsFragment, "code"> {
+  code: ProblemPartsFragment["code"] | "FAILED";
 }
 
 export type Outcome<P> = { payload: P; problems: [] } | { payload: null; problems: Problem[] };
+
+interface Options {
+  /** True: it names many, and does what it can. A problem that has an `index` is about one of them, and in the payload. */
+  isPartial?: boolean;
+}
 
 /** `pick` finds the payload in the answer; the server says null where it did not get to it. */
 export function useChange<R, V, P extends { userErrors: Problem[] }>(
   document: TypedDocumentString<R, V>,
   pick: (data: R) => P | null | undefined,
+  { isPartial = false }: Options = {},
 ) {
   const mutation = useMutation({
     mutationFn: async (variables: V): Promise<Outcome<P>> => {
       try {
-        return outcome(pick(await request(document, variables)));
+        return outcome(pick(await request(document, variables)), isPartial);
       } catch (error) {
         return failed(sentence(asApiError(error)));
       }
@@ -46,8 +49,9 @@ export function useChange<R, V, P extends { userErrors: Problem[] }>(
 export function useCreate<R, V extends { idempotencyKey?: string | null }, P extends { userErrors: Problem[] }>(
   document: TypedDocumentString<R, V>,
   pick: (data: R) => P | null | undefined,
+  options?: Options,
 ) {
-  const { run, isRunning } = useChange(document, pick);
+  const { run, isRunning } = useChange(document, pick, options);
   const open = useRef({ call: "", key: "" });
   return {
     isRunning,
@@ -67,9 +71,10 @@ function newKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function outcome<P extends { userErrors: Problem[] }>(payload: P | null | undefined): Outcome<P> {
+function outcome<P extends { userErrors: Problem[] }>(payload: P | null | undefined, isPartial: boolean): Outcome<P> {
   if (!payload) return failed("The server did not answer this call.");
-  return payload.userErrors.length > 0 ? { payload: null, problems: payload.userErrors } : { payload, problems: [] };
+  const problems = payload.userErrors.filter(({ index }) => !isPartial || index === null || index === undefined);
+  return problems.length > 0 ? { payload: null, problems } : { payload, problems: [] };
 }
 
 function failed<P>(message: string): Outcome<P> {

@@ -6,6 +6,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  Link,
   Outlet,
   redirect,
 } from "@tanstack/react-router";
@@ -17,7 +18,7 @@ import { readSearch as readAuditSearch } from "@/pages/audit/search";
 import { readSearch as readConversionSearch } from "@/pages/conversions/search";
 import { readSearch as readLogSearch } from "@/pages/postback-log/search";
 import { flag, manyOf, oneOf, params, text } from "@/parts/search-params";
-import { Crashed, Shell } from "./shell";
+import { Brand, Crashed, Shell } from "./shell";
 import { SessionGate } from "./session-gate";
 
 const root = createRootRoute({
@@ -246,7 +247,10 @@ declare module "@tanstack/react-router" {
 
 function NotFound() {
   return (
-    <main className="py-10">
+    <main className="grid justify-items-center py-10">
+      <Link to="/">
+        <Brand />
+      </Link>
       <Empty title="There is no such page" action={<LinkButton to="/">To the beginning</LinkButton>}>
         The link may be old, or mistyped.
       </Empty>

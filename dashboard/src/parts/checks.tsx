@@ -21,7 +21,7 @@ export function Checks({ checks }: { checks: Pick<Check, "name" | "passed" | "sk
             <div className="min-w-0">
               <span className={skipped ? "text-faint" : "font-medium"}>{words(name)}</span>{" "}
               {!skipped && <span className="sr-only">{word}.</span>}
-              <span className={`block break-words ${!skipped && !passed ? "text-bad" : "text-faint"}`}>{skipped ? word : detail}</span>
+              {skipped ? <span className="text-faint">{word.toLowerCase()}</span> : <span className={`block break-words ${passed ? "text-faint" : "text-bad"}`}>{detail}</span>}
             </div>
           </li>
         );
@@ -32,6 +32,6 @@ export function Checks({ checks }: { checks: Pick<Check, "name" | "passed" | "sk
 
 /** `token_known` → `Token known`. */
 export function words(name: string): string {
-  const text = name.replaceAll("_", " ").toLowerCase();
+  const text = name.replaceAll("_", " ").toLowerCase().replace(/\b(?:api|url)\b/g, (word) => word.toUpperCase());
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

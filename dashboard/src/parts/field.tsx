@@ -48,11 +48,11 @@ export function TextArea({ className = "", ...rest }: ComponentProps<"textarea">
   return <textarea rows={3} className={`${CONTROL} py-2 ${className}`} {...rest} />;
 }
 
-/** `isSmall`: as high as the filters beside it. */
+/** `isSmall`: as high as the filters beside it. `className` is about its width. */
 export function Select({ className = "", isSmall = false, children, ...rest }: ComponentProps<"select"> & { isSmall?: boolean }) {
   return (
-    <div className="relative">
-      <select className={`${CONTROL} ${isSmall ? "h-8 text-sm" : "h-9"} appearance-none truncate pr-8 ${className}`} {...rest}>
+    <div className={`relative ${className}`}>
+      <select className={`${CONTROL} ${isSmall ? "h-8 text-sm" : "h-9"} appearance-none truncate pr-8`} {...rest}>
         {children}
       </select>
       <ChevronDown aria-hidden className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-faint" />

@@ -25,7 +25,7 @@ export function SearchBox({ label, value, onChange }: { label: string; value: st
     return () => clearTimeout(timer);
   }, [text, value]);
   return (
-    <div className="relative min-w-0 grow basis-56 sm:max-w-72">
+    <div className="relative min-w-0 grow basis-48 sm:max-w-60">
       <Search aria-hidden className="pointer-events-none absolute top-1/2 left-2.5 size-4 -translate-y-1/2 text-faint" />
       <input
         ref={box}

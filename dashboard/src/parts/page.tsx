@@ -60,8 +60,8 @@ export function Card({ title, about, actions, isFlush = false, children }: CardP
       className="min-w-0 rounded-lg border border-line bg-surface shadow-raised"
     >
       {(title || actions) && (
-        <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 border-b border-line px-4 py-3 sm:px-5">
-          <div className="min-w-0">
+        <header className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-b border-line px-4 py-3 sm:px-5">
+          <div className="min-w-0 grow basis-40">
             <h2 id={heading} className="text-base font-semibold">
               {title}
             </h2>

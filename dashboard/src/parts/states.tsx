@@ -31,7 +31,7 @@ export function Notice({ tone = "plain", role, children }: { tone?: Tone; role?:
 /** Nothing here yet (with what it is, and the one action), or nothing that matches (with the way back). */
 export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
   return (
-    <div className="mx-auto grid max-w-xl justify-items-center gap-2 px-4 py-12 text-center">
+    <div className="mx-auto grid max-w-xl grid-cols-[minmax(0,1fr)] justify-items-center gap-2 px-4 py-12 text-center">
       <p className="text-base font-semibold">{title}</p>
       {children && <div className="max-w-full text-sm text-soft">{children}</div>}
       {action && <div className="pt-2">{action}</div>}

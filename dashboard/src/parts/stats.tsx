@@ -22,6 +22,11 @@ export function figureOf(metrics: MetricsFragment, metric: "clicks" | "conversio
   return sum ? Number(sum.amount) : 0;
 }
 
+/** What a row without money is written in: the workspace's currency, else that of the first row with some. */
+export function usualCurrency(rows: { metrics: MetricsFragment }[], usual: string | null | undefined): string | undefined {
+  return usual ?? rows.flatMap(({ metrics: { revenue, payout } }) => [...revenue, ...payout])[0]?.currency;
+}
+
 /** The workspace's currency where it has sums in it, else the first. */
 export function mainCurrency(sums: Sum[], usual: string | null | undefined): string | undefined {
   return (sums.find(({ currency }) => currency === usual) ?? sums[0])?.currency ?? usual ?? undefined;

@@ -1,14 +1,6 @@
 // The list of everything: a native table with the columns that somebody wants to see, selection, "load more", J and K,
 // and its states in their final heights. Rows that are out of sight of a long list are not in the page.
 
-import {
-  type ColumnDef,
-  flexRender,
-  getCoreRowModel,
-  type RowData,
-  useReactTable,
-  type VisibilityState,
-} from "@tanstack/react-table";
 import { Columns3 } from "lucide-react";
 import { lazy, type MouseEvent, type ReactNode, Suspense, useLayoutEffect, useRef, useState } from "react";
 
@@ -19,19 +11,20 @@ import { Popup } from "./popup/popup";
 import { useShortcuts } from "./shortcuts";
 import { Failed, StaleNotice } from "./states";
 
-declare module "@tanstack/react-table" {
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the parameters must be those of the original
-  interface ColumnMeta<TData extends RowData, TValue> {
-    /** Numbers and money stand on the right. */
-    align?: "right";
-    /** The narrowest screen that has room for it; always shown where it is not said. */
-    from?: "sm" | "md" | "lg" | "xl";
-    /** Not shown until somebody asks for it. */
-    isExtra?: boolean;
-  }
+export interface Column<N> {
+  id: string;
+  /** Empty over buttons. */
+  header: string;
+  cell: (row: N) => ReactNode;
+  /** Numbers and money stand on the right. */
+  align?: "right";
+  /** The narrowest screen that has room for it; always shown where it is not said. */
+  from?: keyof typeof FROM;
+  /** Not shown until somebody asks for it. */
+  isExtra?: boolean;
+  /** Nobody can hide it. */
+  isFixed?: boolean;
 }
-
-export type Column<N> = ColumnDef<N> & { id: string };
 
 export interface Selection {
   ids: ReadonlySet<string>;
@@ -58,8 +51,6 @@ interface Props<N> {
 
 const VirtualRows = lazy(() => import("./virtual-rows"));
 
-/** The same array each time: the table takes another one for other rows. */
-const NO_ROWS: unknown[] = [];
 const ROW_PIXELS = 45;
 const SKELETON_ROWS = 8;
 /** Shorter lists are rendered whole, so that the browser's own search finds every row. */
@@ -68,56 +59,42 @@ const FROM = { sm: "max-sm:hidden", md: "max-md:hidden", lg: "max-lg:hidden", xl
 
 export function DataTable<N>(props: Props<N>) {
   const { list, columns, rowId, selection, label } = props;
-  const [visibility, setVisibility] = useColumnChoice(props.name, columns);
-  const rows = list.rows ?? (NO_ROWS as N[]);
-  const table = useReactTable({
-    data: rows,
-    columns,
-    getRowId: rowId,
-    getCoreRowModel: getCoreRowModel(),
-    // There are no pages: to go back to the first one would only render again.
-    autoResetPageIndex: false,
-    state: { columnVisibility: visibility },
-    onColumnVisibilityChange: setVisibility,
-  });
+  const [isShown, choose] = useColumnChoice(props.name);
+  const rows = list.rows ?? [];
+  const shown = columns.filter(isShown);
   const frame = useRef<HTMLDivElement>(null);
-  const visible = table.getRowModel().rows;
-  const span = table.getVisibleLeafColumns().length + (selection ? 1 : 0);
+  const span = shown.length + (selection ? 1 : 0);
   useRowKeys(frame, props);
 
   if (!list.rows && list.error) return <Failed error={list.error} onRetry={list.retry} />;
   const row = (index: number) => {
-    const one = visible[index];
+    const one = rows[index];
     if (!one) return null;
-    const isOpen = one.id === props.openId;
+    const id = rowId(one);
     return (
       <tr
-        key={one.id}
+        key={id}
         tabIndex={-1}
-        data-row={one.id}
+        data-row={id}
         aria-rowindex={index + 2}
-        aria-selected={selection ? selection.ids.has(one.id) : undefined}
+        aria-selected={selection ? selection.ids.has(id) : undefined}
         onClick={(event) => {
-          if (props.onOpen && isRowItself(event)) props.onOpen(one.original);
+          if (props.onOpen && isRowItself(event)) props.onOpen(one);
         }}
         className={
           "h-[45px] border-b border-line last:border-0 -outline-offset-2 " +
           (props.onOpen ? "cursor-pointer hover:bg-hover " : "") +
-          (isOpen || selection?.ids.has(one.id) ? "bg-accent-soft" : "")
+          (id === props.openId || selection?.ids.has(id) ? "bg-accent-soft" : "")
         }
       >
         {selection && (
           <td className="w-10 pl-4">
-            <RowCheck
-              label="Select this row"
-              checked={selection.ids.has(one.id)}
-              onChange={() => selection.change(toggled(selection.ids, one.id))}
-            />
+            <RowCheck label="Select this row" checked={selection.ids.has(id)} onChange={() => selection.change(toggled(selection.ids, id))} />
           </td>
         )}
-        {one.getVisibleCells().map((cell) => (
-          <td key={cell.id} className={`${cellClass(cell.column.columnDef)} py-1.5`}>
-            {flexRender(cell.column.columnDef.cell, cell.getContext())}
+        {shown.map((column) => (
+          <td key={column.id} className={`${cellClass(column)} py-1.5`}>
+            {column.cell(one)}
           </td>
         ))}
       </tr>
@@ -128,10 +105,12 @@ export function DataTable<N>(props: Props<N>) {
 
   return (
     <div>
-      <div className="flex items-start justify-between gap-2 border-b border-line px-3 py-2 sm:px-4">
-        <div className="flex min-w-0 grow flex-wrap items-center gap-2">{props.toolbar}</div>
-        <ColumnChoice columns={columns} visibility={visibility} onChange={setVisibility} />
-      </div>
+      {(props.toolbar || rows.length > 0) && (
+        <div className="flex items-start justify-between gap-2 border-b border-line px-3 py-2 sm:px-4">
+          <div className="flex min-w-0 grow flex-wrap items-center gap-2">{props.toolbar}</div>
+          <ColumnChoice columns={columns} isShown={isShown} onChange={choose} />
+        </div>
+      )}
       {list.rows && list.error && (
         <div className="px-4 pt-3">
           <StaleNotice error={list.error} onRetry={list.retry} />
@@ -143,34 +122,32 @@ export function DataTable<N>(props: Props<N>) {
         <div ref={frame} className={`overflow-x-auto ${list.isStale ? "opacity-60" : ""}`}>
           <table aria-label={label} aria-busy={!list.rows || list.isStale} aria-rowcount={rows.length + 1} className="w-full text-sm">
             <thead>
-              {table.getHeaderGroups().map((group) => (
-                <tr key={group.id} className="border-b border-line bg-sunken/60 text-left text-xs text-faint">
-                  {selection && (
-                    <th scope="col" className="w-10 py-2 pl-4">
-                      <RowCheck
-                        label="Select all rows shown"
-                        checked={allChosen}
-                        isMixed={someChosen && !allChosen}
-                        onChange={() => selection.change(allChosen ? new Set() : new Set(rows.map(rowId)))}
-                      />
-                    </th>
-                  )}
-                  {group.headers.map((header) => (
-                    <th key={header.id} scope="col" className={`${cellClass(header.column.columnDef)} py-2 font-medium whitespace-nowrap`}>
-                      {flexRender(header.column.columnDef.header, header.getContext())}
-                    </th>
-                  ))}
-                </tr>
-              ))}
+              <tr className="border-b border-line bg-sunken/60 text-left text-xs text-faint">
+                {selection && (
+                  <th scope="col" className="w-10 py-2 pl-4">
+                    <RowCheck
+                      label="Select all rows shown"
+                      checked={allChosen}
+                      isMixed={someChosen && !allChosen}
+                      onChange={() => selection.change(allChosen ? new Set() : new Set(rows.map(rowId)))}
+                    />
+                  </th>
+                )}
+                {shown.map((column) => (
+                  <th key={column.id} scope="col" className={`${cellClass(column)} py-2 font-medium whitespace-nowrap`}>
+                    {column.header}
+                  </th>
+                ))}
+              </tr>
             </thead>
             <tbody>
               {!list.rows && <SkeletonRows span={span} />}
-              {visible.length > VIRTUAL_FROM_ROWS ? (
+              {rows.length > VIRTUAL_FROM_ROWS ? (
                 <Suspense fallback={<SkeletonRows span={span} />}>
-                  <VirtualRows frame={frame} count={visible.length} rowPixels={ROW_PIXELS} span={span} row={row} />
+                  <VirtualRows frame={frame} count={rows.length} rowPixels={ROW_PIXELS} span={span} row={row} />
                 </Suspense>
               ) : (
-                visible.map((_, index) => row(index))
+                rows.map((_, index) => row(index))
               )}
             </tbody>
           </table>
@@ -187,8 +164,7 @@ export function DataTable<N>(props: Props<N>) {
   );
 }
 
-function cellClass<N>(column: ColumnDef<N>): string {
-  const { align, from } = column.meta ?? {};
+function cellClass<N>({ align, from }: Column<N>): string {
   return `px-3 first:pl-4 last:pr-4 ${align === "right" ? "text-right" : ""} ${from ? FROM[from] : ""}`;
 }
 
@@ -249,7 +225,7 @@ function useRowKeys<N>(frame: React.RefObject<HTMLDivElement | null>, props: Pro
     return focused ?? openId;
   };
   const walk = (step: number) => {
-    const rows = list.rows ?? (NO_ROWS as N[]);
+    const rows = list.rows ?? [];
     const at = rows.findIndex((row) => rowId(row) === current());
     const next = rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)];
     if (!next) return;
@@ -301,39 +277,41 @@ function useRowKeys<N>(frame: React.RefObject<HTMLDivElement | null>, props: Pro
   });
 }
 
-function useColumnChoice<N>(name: string, columns: Column<N>[]) {
+type Choosable = Pick<Column<never>, "id" | "isFixed" | "isExtra">;
+
+/** Which columns are shown, and a way to show or hide one. What differs from the usual is remembered. */
+function useColumnChoice(name: string) {
   const key = `columns.${name}`;
-  const [visibility, setVisibility] = useState<VisibilityState>(() => {
-    const usual = Object.fromEntries(columns.map((column) => [column.id, !column.meta?.isExtra]));
+  const [chosen, setChosen] = useState<ReadonlyMap<string, boolean>>(() => {
     const kept = recall(key)?.split(",") ?? [];
-    const changes = kept.filter(Boolean).map((entry) => [entry.slice(1), entry.startsWith("+")] as const);
-    return { ...usual, ...Object.fromEntries(changes.filter(([id]) => id in usual)) };
+    return new Map(kept.filter(Boolean).map((entry) => [entry.slice(1), entry.startsWith("+")]));
   });
-  const change = (next: VisibilityState | ((old: VisibilityState) => VisibilityState)) => {
-    const chosen = typeof next === "function" ? next(visibility) : next;
-    setVisibility(chosen);
-    remember(key, Object.entries(chosen).map(([id, on]) => (on ? "+" : "-") + id).join(","));
+  const isShown = ({ id, isFixed, isExtra }: Choosable) => isFixed || (chosen.get(id) ?? !isExtra);
+  const choose = (id: string, on: boolean) => {
+    const next = new Map(chosen).set(id, on);
+    setChosen(next);
+    remember(key, [...next].map(([one, isOn]) => (isOn ? "+" : "-") + one).join(","));
   };
-  return [visibility, change] as const;
+  return [isShown, choose] as const;
 }
 
 function ColumnChoice<N>({
   columns,
-  visibility,
+  isShown,
   onChange,
 }: {
   columns: Column<N>[];
-  visibility: VisibilityState;
-  onChange: (next: VisibilityState) => void;
+  isShown: (column: Choosable) => boolean;
+  onChange: (id: string, on: boolean) => void;
 }) {
-  const choosable = columns.filter((column) => column.enableHiding !== false && typeof column.header === "string" && column.header);
+  const choosable = columns.filter((column) => !column.isFixed && column.header);
   if (choosable.length < 2) return null;
   return (
     <Popup
       label="Columns"
       align="end"
       trigger={
-        <Button look="quiet" size="small" className="max-sm:hidden">
+        <Button look="quiet" size="small" className="h-8 max-sm:hidden">
           <Columns3 aria-hidden />
           Columns
         </Button>
@@ -342,13 +320,8 @@ function ColumnChoice<N>({
       {() =>
         choosable.map((column) => (
           <label key={column.id} className="flex items-center gap-2.5 rounded px-2 py-1.5 text-sm hover:bg-hover">
-            <input
-              type="checkbox"
-              className="size-4 accent-accent"
-              checked={visibility[column.id] !== false}
-              onChange={(event) => onChange({ ...visibility, [column.id]: event.target.checked })}
-            />
-            {column.header as string}
+            <input type="checkbox" className="size-4 accent-accent" checked={isShown(column)} onChange={(event) => onChange(column.id, event.target.checked)} />
+            {column.header}
           </label>
         ))
       }

@@ -34,6 +34,9 @@ impl OutboundQuery {
         #[graphql(desc = "Of this publisher alone.")] publisher_id: Option<Id<PublisherId>>,
         #[graphql(desc = "Of this offer alone.")] offer_id: Option<Id<OfferId>>,
         #[graphql(desc = "Those that fire, or those that do not.")] enabled: Option<bool>,
+        #[graphql(desc = "Those whose tries fail, or that were switched off for it; or the others.")] failing: Option<
+            bool,
+        >,
         #[graphql(desc = "From the beginning: 1 to 200, 50 where neither first nor last is sent.")] first: Option<i32>,
         #[graphql(desc = "After this cursor.")] after: Option<String>,
         #[graphql(desc = "From the end: 1 to 200, not beside first.")] last: Option<i32>,
@@ -43,6 +46,7 @@ impl OutboundQuery {
             publisher: publisher_id.map(|id| id.0),
             offer: offer_id.map(|id| id.0),
             is_enabled: enabled,
+            is_failing: failing,
         };
         OutboundPostbackConnection::read(ctx, filter, &Window { first, after, last, before }).await
     }

@@ -8,6 +8,7 @@ use roundtrip::domain::ids::{ConversionId, OutboundPostbackId};
 use roundtrip::domain::operator::Principal;
 use roundtrip::domain::outbound::Moment;
 use roundtrip::store::Engine;
+use roundtrip::store::outbound::{self, OutboundFilter, OutboundSort};
 use roundtrip::store::outbox::{self, DeliveriesOf, NewestDelivery};
 use roundtrip::store::page::PageRequest;
 use tokio::time::{Instant, sleep};
@@ -83,6 +84,20 @@ impl Publishers {
     pub(crate) fn advance_seconds(&self, seconds: i64) {
         self.server.clock.advance_seconds(seconds);
         self.server.app.intake.outbox().notify_one();
+    }
+
+    /// The rules that somebody should look at, by their ids; the filter's other side holds all others.
+    pub(crate) async fn failing(&self) -> Vec<OutboundPostbackId> {
+        let list = async |is_failing: Option<bool>| {
+            let filter = OutboundFilter { is_failing, ..OutboundFilter::default() };
+            let page = outbound::list(&self.server.app.database, &filter, &PageRequest::beginning(OutboundSort)).await;
+            page.unwrap().into_values().into_iter().map(|rule| rule.id).collect::<Vec<_>>()
+        };
+        let (failing, others, all) = (list(Some(true)).await, list(Some(false)).await, list(None).await);
+        let mut both = [failing.clone(), others].concat();
+        both.sort();
+        assert_eq!(both, all);
+        failing
     }
 
     /// The newest 50 deliveries of a rule, the newest first.

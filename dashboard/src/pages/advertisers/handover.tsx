@@ -123,7 +123,7 @@ function Parameters({ kind }: { kind: PostbackKind }) {
                 <th scope="col" className="pr-4 pb-1.5 font-medium">
                   Parameter
                 </th>
-                <th scope="col" className="pr-4 pb-1.5 font-medium">
+                <th scope="col" className="pr-4 pb-1.5 font-medium max-sm:hidden">
                   Needed
                 </th>
                 <th scope="col" className="pr-4 pb-1.5 font-medium">
@@ -137,9 +137,12 @@ function Parameters({ kind }: { kind: PostbackKind }) {
             <tbody>
               {postbackParameters.map((one) => (
                 <tr key={one.name} className="border-t border-line align-top">
-                  <td className="mono py-1.5 pr-4">{one.name}</td>
-                  <td className="py-1.5 pr-4">{one.required ? "yes" : ""}</td>
-                  <td className="py-1.5 pr-4">{one.description}</td>
+                  <td className="py-1.5 pr-4 max-sm:w-2/5">
+                    <span className="mono max-sm:break-all">{one.name}</span>
+                    {one.required && <span className="block text-xs text-faint sm:hidden">needed</span>}
+                  </td>
+                  <td className="py-1.5 pr-4 max-sm:hidden">{one.required ? "yes" : ""}</td>
+                  <td className="py-1.5 sm:pr-4">{one.description}</td>
                   <td className="mono py-1.5 break-all max-sm:hidden">{one.example}</td>
                 </tr>
               ))}

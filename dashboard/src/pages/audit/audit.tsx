@@ -131,37 +131,37 @@ function Who({ entry: { actor } }: { entry: Entry }) {
 
 function columnsOf(set: (change: AuditSearch) => void): Column<Entry>[] {
   return [
-    { id: "at", header: "When", enableHiding: false, cell: ({ row }) => <Moment at={row.original.at} /> },
-    { id: "actor", header: "Who", meta: { from: "sm" }, cell: ({ row }) => <div className="max-w-48"><Who entry={row.original} /></div> },
+    { id: "at", header: "When", isFixed: true, cell: (row) => <Moment at={row.at} /> },
+    { id: "actor", header: "Who", from: "sm", cell: (row) => <div className="max-w-48"><Who entry={row} /></div> },
     {
       id: "action",
       header: "What",
-      cell: ({ row: { original } }) => (
-        <button type="button" className="text-left font-medium hover:underline" onClick={() => set({ entry: original.id })}>
-          {actionText(original.action)}
+      cell: (row) => (
+        <button type="button" className="text-left font-medium hover:underline" onClick={() => set({ entry: row.id })}>
+          {actionText(row.action)}
         </button>
       ),
     },
     {
       id: "subject",
       header: "Of what",
-      cell: ({ row }) => <p className="line-clamp-1 max-w-56 break-all" title={row.original.subjectLabel}>{row.original.subjectLabel}</p>,
+      cell: (row) => <p className="line-clamp-1 max-w-56 break-all" title={row.subjectLabel}>{row.subjectLabel}</p>,
     },
     {
       id: "changes",
       header: "Fields",
-      meta: { from: "md" },
-      cell: ({ row: { original } }) => (
-        <p className="mono max-w-72 truncate text-soft">{original.changes.map(({ field }) => field).join(", ") || <span className="text-faint">–</span>}</p>
+      from: "md",
+      cell: (row) => (
+        <p className="mono max-w-72 truncate text-soft">{row.changes.map(({ field }) => field).join(", ") || <span className="text-faint">–</span>}</p>
       ),
     },
     {
       id: "ip",
       header: "From",
-      meta: { from: "xl" },
-      cell: ({ row }) => <span className="mono text-soft">{row.original.actor.ip ?? "–"}</span>,
+      from: "xl",
+      cell: (row) => <span className="mono text-soft">{row.actor.ip ?? "–"}</span>,
     },
-    { id: "requestId", header: "Request", meta: { isExtra: true }, cell: ({ row }) => <span className="mono text-soft">{row.original.requestId}</span> },
+    { id: "requestId", header: "Request", isExtra: true, cell: (row) => <span className="mono text-soft">{row.requestId}</span> },
   ];
 }
 

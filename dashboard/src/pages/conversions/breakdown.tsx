@@ -8,7 +8,7 @@ import { words } from "@/parts/checks";
 import { Card } from "@/parts/page";
 import type { Range } from "@/parts/period/period";
 import { Loaded, Notice, Skeleton } from "@/parts/states";
-import { countOrDash, mainCurrency, rateText, Sums } from "@/parts/stats";
+import { countOrDash, mainCurrency, rateText, Sums, usualCurrency } from "@/parts/stats";
 import { SOURCE_TEXT } from "./columns";
 import { DIMENSION_TEXT } from "./figures";
 import { type ConversionSearch, filterOf } from "./search";
@@ -61,7 +61,7 @@ export function Breakdown({ search, range, interval, currency, set }: Props) {
                 </thead>
                 <tbody>
                   {stats.rows.map((row) => (
-                    <BreakdownRow key={JSON.stringify(row.keys.map(({ value }) => value))} row={row} currency={currency} set={set} />
+                    <BreakdownRow key={JSON.stringify(row.keys.map(({ value }) => value))} row={row} currency={usualCurrency(stats.rows, currency)} set={set} />
                   ))}
                 </tbody>
               </table>
@@ -120,11 +120,11 @@ function KeyText({ of: key, set }: { of: Key; set: Props["set"] }) {
   const change = filterBy(key);
   const text = labelOf(key);
   return change ? (
-    <button type="button" onClick={() => set(change)} className="max-w-56 truncate text-left hover:underline" title={`Only ${text}`}>
+    <button type="button" onClick={() => set(change)} className="max-w-28 truncate text-left hover:underline sm:max-w-56" title={`Only ${text}`}>
       {text}
     </button>
   ) : (
-    <span className="block max-w-56 truncate">{text}</span>
+    <span className="block max-w-28 truncate sm:max-w-56">{text}</span>
   );
 }
 

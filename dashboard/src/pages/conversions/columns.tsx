@@ -24,6 +24,11 @@ const PENDING_TEXT: Record<PendingReason, string> = {
   PUBLISHER_INACTIVE: "The publisher is not active",
 };
 
+/** A reason as its history keeps it: a rule's own word, or what somebody wrote. */
+export function reasonText(reason: string): string {
+  return PENDING_TEXT[reason.toUpperCase() as PendingReason] ?? `“${reason}”`;
+}
+
 /** Why it is where it is, in a few words. */
 export function reasonOf(row: Pick<ConversionRowFragment, "status" | "pendingReason" | "rejectionReason">): string | null {
   if (row.status === "REJECTED") return row.rejectionReason ?? null;
@@ -45,20 +50,20 @@ export function columnsOf(open: (id: string) => void): Column<ConversionRowFragm
     {
       id: "status",
       header: "Status",
-      enableHiding: false,
-      cell: ({ row: { original } }) => (
+      isFixed: true,
+      cell: (row) => (
         <span className="flex items-center gap-1.5">
-          <ConversionPill status={original.status} />
-          {original.isTest && <TestPill />}
+          <ConversionPill status={row.status} />
+          {row.isTest && <TestPill />}
         </span>
       ),
     },
     {
       id: "reason",
       header: "Reason",
-      meta: { from: "md" },
-      cell: ({ row: { original } }) => {
-        const reason = reasonOf(original);
+      from: "md",
+      cell: (row) => {
+        const reason = reasonOf(row);
         return reason ? (
           <p className="max-w-44 truncate text-soft" title={reason}>
             {reason}
@@ -68,89 +73,91 @@ export function columnsOf(open: (id: string) => void): Column<ConversionRowFragm
         );
       },
     },
-    { id: "convertedAt", header: "Converted", cell: ({ row }) => <Moment at={row.original.convertedAt} /> },
+    { id: "convertedAt", header: "Converted", cell: (row) => <Moment at={row.convertedAt} /> },
     {
       id: "offer",
       header: "Offer",
-      meta: { from: "sm" },
-      cell: ({ row: { original } }) => (
-        <Link to="/offers/$offerId" params={{ offerId: original.offer.id }} className="line-clamp-1 max-w-56 min-w-24 break-all hover:underline" title={original.offer.name}>
-          {original.offer.name}
+      from: "sm",
+      cell: (row) => (
+        <Link to="/offers/$offerId" params={{ offerId: row.offer.id }} className="line-clamp-1 max-w-56 min-w-24 break-all hover:underline" title={row.offer.name}>
+          {row.offer.name}
         </Link>
       ),
     },
     {
       id: "publisher",
       header: "Publisher",
-      meta: { from: "lg" },
-      cell: ({ row: { original } }) => (
-        <Link to="/publishers" search={{ open: original.publisher.id }} className="line-clamp-1 max-w-44 break-all text-soft hover:underline" title={original.publisher.name}>
-          {original.publisher.name}
+      from: "lg",
+      cell: (row) => (
+        <Link to="/publishers" search={{ open: row.publisher.id }} className="line-clamp-1 max-w-44 break-all text-soft hover:underline" title={row.publisher.name}>
+          {row.publisher.name}
         </Link>
       ),
     },
     {
       id: "transactionId",
       header: "Transaction",
-      meta: { from: "md" },
-      cell: ({ row: { original } }) => (
+      from: "md",
+      cell: (row) => (
         <button
           type="button"
-          onClick={() => open(original.id)}
-          title={original.transactionId}
-          aria-label={`Open the conversion of ${original.transactionId}`}
+          onClick={() => open(row.id)}
+          title={row.transactionId}
+          aria-label={`Open the conversion of ${row.transactionId}`}
           className="mono block max-w-36 truncate text-soft hover:underline"
         >
-          {original.transactionId}
+          {row.transactionId}
         </button>
       ),
     },
     {
       id: "orderId",
       header: "Order",
-      meta: { from: "xl" },
-      cell: ({ row: { original } }) => (original.orderId ? <p className="mono max-w-32 truncate">{original.orderId}</p> : <Faint />),
+      from: "xl",
+      cell: (row) => (row.orderId ? <p className="mono max-w-32 truncate">{row.orderId}</p> : <Faint />),
     },
-    { id: "revenue", header: "Revenue", meta: { align: "right", from: "sm" }, cell: ({ row }) => <Amount money={row.original.revenue} /> },
-    { id: "payout", header: "Payout", meta: { align: "right" }, cell: ({ row }) => <Amount money={row.original.payout} /> },
+    { id: "revenue", header: "Revenue", align: "right", from: "sm", cell: (row) => <Amount isRounded money={row.revenue} /> },
+    { id: "payout", header: "Payout", align: "right", cell: (row) => <Amount isRounded money={row.payout} /> },
     {
       id: "advertiser",
       header: "Advertiser",
-      meta: { isExtra: true },
-      cell: ({ row: { original } }) => (
-        <Link to="/advertisers" search={{ open: original.advertiser.id }} className="line-clamp-1 max-w-44 text-soft hover:underline">
-          {original.advertiser.name}
+      isExtra: true,
+      cell: (row) => (
+        <Link to="/advertisers" search={{ open: row.advertiser.id }} className="line-clamp-1 max-w-44 text-soft hover:underline">
+          {row.advertiser.name}
         </Link>
       ),
     },
-    { id: "source", header: "Source", meta: { isExtra: true }, cell: ({ row }) => SOURCE_TEXT[row.original.source] },
+    { id: "source", header: "Source", isExtra: true, cell: (row) => SOURCE_TEXT[row.source] },
     {
       id: "subId",
       header: "Sub id",
-      meta: { isExtra: true },
-      cell: ({ row: { original } }) => (original.subId ? <p className="mono max-w-32 truncate">{original.subId}</p> : <Faint />),
+      isExtra: true,
+      cell: (row) => (row.subId ? <p className="mono max-w-32 truncate">{row.subId}</p> : <Faint />),
     },
     {
       id: "externalTransactionId",
       header: "External id",
-      meta: { isExtra: true },
-      cell: ({ row: { original } }) =>
-        original.externalTransactionId ? <p className="mono max-w-36 truncate">{original.externalTransactionId}</p> : <Faint />,
+      isExtra: true,
+      cell: (row) =>
+        row.externalTransactionId ? <p className="mono max-w-36 truncate">{row.externalTransactionId}</p> : <Faint />,
     },
     {
       id: "purchaseValue",
       header: "Basket",
-      meta: { align: "right", isExtra: true },
-      cell: ({ row }) => <Amount money={row.original.purchaseValue} />,
+      align: "right",
+      isExtra: true,
+      cell: (row) => <Amount isRounded money={row.purchaseValue} />,
     },
     {
       id: "sessionTime",
       header: "Since the click",
-      meta: { align: "right", isExtra: true },
-      cell: ({ row: { original } }) =>
-        original.sessionTime === null || original.sessionTime === undefined ? <Faint /> : <span className="figures">{durationText(original.sessionTime)}</span>,
+      align: "right",
+      isExtra: true,
+      cell: (row) =>
+        row.sessionTime === null || row.sessionTime === undefined ? <Faint /> : <span className="figures">{durationText(row.sessionTime)}</span>,
     },
-    { id: "recordedAt", header: "Recorded", meta: { isExtra: true }, cell: ({ row }) => <Moment at={row.original.recordedAt} /> },
+    { id: "recordedAt", header: "Recorded", isExtra: true, cell: (row) => <Moment at={row.recordedAt} /> },
   ];
 }
 

@@ -1,7 +1,7 @@
 // One conversion: what it is worth, how it came about, what was sent with it, and everything that happened to it.
 
 import { Link } from "@tanstack/react-router";
-import { MessageSquarePlus, RotateCcw, XCircle } from "lucide-react";
+import { MessageSquarePlus, Pencil, RotateCcw, XCircle } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 
 import { ConversionDeliveriesDocument, ConversionDrawerDocument, type ConversionDrawerQuery } from "@/api/gql/graphql";
@@ -23,6 +23,7 @@ import { Timeline } from "./timeline";
 
 const RejectDialog = lazy(() => import("./reject-dialog").then(({ RejectDialog }) => ({ default: RejectDialog })));
 const ReinstateDialog = lazy(() => import("./reinstate-dialog").then(({ ReinstateDialog }) => ({ default: ReinstateDialog })));
+const AmendDialog = lazy(() => import("./amend-dialog").then(({ AmendDialog }) => ({ default: AmendDialog })));
 const NoteDialog = lazy(() => import("./note-dialog").then(({ NoteDialog }) => ({ default: NoteDialog })));
 
 type Conversion = NonNullable<ConversionDrawerQuery["conversion"]>;
@@ -76,8 +77,7 @@ function Body({ conversion }: { conversion: Conversion }) {
         <Parameters conversion={conversion} />
       </Part>
       <Part title="Timeline">
-        <Timeline entries={conversion.timeline.nodes} />
-        {conversion.timeline.pageInfo.hasNextPage && <p className="text-sm text-faint">These are the first 100.</p>}
+        <Timeline id={conversion.id} />
       </Part>
       <Part title="Receipts">
         <Receipts of={conversion} />
@@ -104,10 +104,10 @@ function given(name: string, value: ReactNode): (readonly [string, ReactNode])[]
 
 function Actions({ conversion }: { conversion: Conversion }) {
   const mayChange = useMay("MANAGER");
-  const [open, setOpen] = useState<"reject" | "reinstate" | "note" | null>(null);
+  const [open, setOpen] = useState<"reject" | "reinstate" | "amend" | "note" | null>(null);
   const isRejected = conversion.status === "REJECTED";
   const chosen = useMemo<Chosen>(
-    () => ({ selection: { ids: [conversion.id] }, count: 1, expectedCount: null, countingIds: isRejected ? [] : [conversion.id] }),
+    () => ({ selection: { ids: [conversion.id] }, ids: [conversion.id], count: 1, expectedCount: null, countingIds: isRejected ? [] : [conversion.id] }),
     [conversion.id, isRejected],
   );
   const close = () => setOpen(null);
@@ -126,6 +126,10 @@ function Actions({ conversion }: { conversion: Conversion }) {
           Reject…
         </Button>
       )}
+      <Button size="small" onClick={() => setOpen("amend")}>
+        <Pencil aria-hidden />
+        Put amounts right…
+      </Button>
       <Button size="small" look="quiet" onClick={() => setOpen("note")}>
         <MessageSquarePlus aria-hidden />
         Add a note
@@ -133,6 +137,7 @@ function Actions({ conversion }: { conversion: Conversion }) {
       <Suspense>
         {open === "reject" && <RejectDialog chosen={chosen} onClose={close} onDone={close} />}
         {open === "reinstate" && <ReinstateDialog chosen={chosen} onClose={close} onDone={close} />}
+        {open === "amend" && <AmendDialog conversion={conversion} onClose={close} />}
         {open === "note" && <NoteDialog id={conversion.id} onClose={close} />}
       </Suspense>
     </div>

@@ -196,7 +196,7 @@ function Filters({ search, set }: { search: ConversionSearch; set: RowsProps["se
       {search.reason && <FilterPopup label="Reason" shown={search.reason} onClear={() => set({ reason: undefined })}>{<p className="p-2 text-sm">{search.reason}</p>}</FilterPopup>}
       {search.subId && <FilterPopup label="Sub id" shown={search.subId} onClear={() => set({ subId: undefined })}>{<p className="p-2 text-sm">{search.subId}</p>}</FilterPopup>}
       <FilterMany label="Tests" options={TESTS_OPTIONS} chosen={search.tests ? ["yes"] : []} onChange={(chosen) => set({ tests: chosen.length > 0 || undefined })} />
-      <Select aria-label="Order" className="h-8 w-40 text-sm" value={search.sort ?? "CONVERTED_AT"} onChange={(event) => set({ sort: SORTS.find((one) => one === event.target.value && one !== "CONVERTED_AT") })}>
+      <Select aria-label="Order" isSmall className="w-36" value={search.sort ?? "CONVERTED_AT"} onChange={(event) => set({ sort: SORTS.find((one) => one === event.target.value && one !== "CONVERTED_AT") })}>
         {SORTS.map((sort) => (
           <option key={sort} value={sort}>
             {SORT_TEXT[sort]}

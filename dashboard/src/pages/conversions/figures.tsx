@@ -175,7 +175,7 @@ function Controls({ search, interval, days, set }: { search: ConversionSearch; i
   const intervals = (["HOUR", "DAY", "WEEK", "MONTH"] as const).filter((one) => one !== "HOUR" || days <= HOURS_DAYS_MAX);
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-2 border-t border-line px-4 py-2.5 sm:px-5">
-      <Select aria-label="Interval" className="h-8 w-32 text-sm" value={interval} onChange={(event) => set({ interval: event.target.value as StatInterval })}>
+      <Select aria-label="Interval" isSmall className="w-32" value={interval} onChange={(event) => set({ interval: event.target.value as StatInterval })}>
         {intervals.map((one) => (
           <option key={one} value={one}>
             {INTERVAL_TEXT[one]}
@@ -197,7 +197,7 @@ type Dimension = (typeof DIMENSIONS)[number];
 
 function DimensionSelect({ label, none, value, not, onChange }: { label: string; none: string; value: Dimension | undefined; not: Dimension | undefined; onChange: (value: Dimension | undefined) => void }) {
   return (
-    <Select aria-label={label} className="h-8 w-44 text-sm" value={value ?? ""} onChange={(event) => onChange(DIMENSIONS.find((one) => one === event.target.value))}>
+    <Select aria-label={label} isSmall className="w-40 sm:w-44" value={value ?? ""} onChange={(event) => onChange(DIMENSIONS.find((one) => one === event.target.value))}>
       <option value="">{none}</option>
       {DIMENSIONS.filter((one) => one !== not).map((one) => (
         <option key={one} value={one}>

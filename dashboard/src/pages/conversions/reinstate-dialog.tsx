@@ -3,30 +3,38 @@
 import { useState } from "react";
 
 import { useCreate } from "@/api/change";
-import { ReinstateConversionsDocument } from "@/api/gql/graphql";
+import { type BulkResultFragment, ReinstateConversionsDocument } from "@/api/gql/graphql";
 import { Dialog } from "@/parts/dialog";
 import { Field, Switch, TextInput } from "@/parts/field";
 import { Form, useForm } from "@/parts/form";
 import { toast } from "@/parts/toast";
-import { type Chosen, conversions, JobDialog } from "./reject-dialog";
+import { BulkResult, conversions } from "./bulk-result";
+import { type Chosen, JobDialog } from "./reject-dialog";
 
 export function ReinstateDialog({ chosen, onClose, onDone }: { chosen: Chosen; onClose: () => void; onDone: () => void }) {
-  const reinstate = useCreate(ReinstateConversionsDocument, (data) => data.conversionsReinstate);
-  const [job, setJob] = useState<string | null>(null);
+  const reinstate = useCreate(ReinstateConversionsDocument, (data) => data.conversionsReinstate, { isPartial: true });
+  const [result, setResult] = useState<BulkResultFragment | null>(null);
   const form = useForm(
     { note: "", restorePrevious: true },
     ({ note, restorePrevious }) =>
       reinstate.run({ input: { selection: chosen.selection, restorePrevious, note: note.trim() || null, expectedCount: chosen.expectedCount } }),
     (result) => {
-      if (result.job) {
-        setJob(result.job.id);
+      if (result.job || result.userErrors.length > 0) {
+        setResult(result);
         return;
       }
       toast(result.changed > 0 ? `${conversions(result.changed)} reinstated.` : "None of them was rejected: nothing changed.");
       onDone();
     },
   );
-  if (job) return <JobDialog title="Reinstating" id={job} onClose={onDone} />;
+  if (result?.job) {
+    return (
+      <JobDialog title="Reinstating" id={result.job.id} onClose={onDone}>
+        <p className="text-sm text-soft">There is no Undo for all of a filter. Each goes on in its own history, where it can be rejected again.</p>
+      </JobDialog>
+    );
+  }
+  if (result) return <BulkResult verb="reinstated" ids={chosen.ids} result={result} onClose={onDone} />;
   return (
     <Dialog title={`Reinstate ${conversions(chosen.count)}`} size="small" onClose={onClose}>
       <Form form={form} action="Reinstate" busyText="Working…" onCancel={onClose}>

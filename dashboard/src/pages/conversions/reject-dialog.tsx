@@ -1,23 +1,28 @@
 // Rejecting some conversions, or all that a filter holds. Before anything happens it says how many it is and what it
 // does to the money, from a rehearsal on the server; after it, Undo, or the progress of the job.
 
-import { useId, useState } from "react";
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactNode, useId, useState } from "react";
 
 import { useCreate } from "@/api/change";
 import { type BulkResultFragment, type ConversionSelection, RejectConversionsDocument, ReinstateConversionsDocument, RejectionReasonsDocument } from "@/api/gql/graphql";
 import { useApi } from "@/api/query";
 import { countText, moneyText } from "@/parts/amount";
+import { Button } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
 import { Field, TextInput } from "@/parts/field";
 import { Form, useForm } from "@/parts/form";
 import { JobProgress } from "@/parts/job/job-progress";
 import { Notice, Skeleton } from "@/parts/states";
 import { toast } from "@/parts/toast";
+import { BulkResult, conversions } from "./bulk-result";
 import { useRehearsal } from "./rehearsal";
 
 /** What is to be changed, and how it is called. */
 export interface Chosen {
   selection: ConversionSelection;
+  /** Those that are named, in the order of the selection; of a filter none. */
+  ids: string[];
   /** How many there are, where it is known. */
   count: number;
   /** Of a filter: refused when it matches another number by then; null where counting stopped. */
@@ -33,9 +38,9 @@ interface Props {
 }
 
 export function RejectDialog({ chosen, onClose, onDone }: Props) {
-  const reject = useCreate(RejectConversionsDocument, (data) => data.conversionsReject);
-  const undo = useUndo(chosen.countingIds);
-  const [job, setJob] = useState<string | null>(null);
+  const reject = useCreate(RejectConversionsDocument, (data) => data.conversionsReject, { isPartial: true });
+  const undo = useUndo();
+  const [result, setResult] = useState<BulkResultFragment | null>(null);
   const reasons = useApi(RejectionReasonsDocument, {});
   const list = useId();
   const form = useForm(
@@ -43,17 +48,29 @@ export function RejectDialog({ chosen, onClose, onDone }: Props) {
     ({ reason, note }) =>
       reject.run({ input: { selection: chosen.selection, reason: reason.trim(), note: note.trim() || null, expectedCount: chosen.expectedCount } }),
     (result) => {
-      if (result.job) {
-        setJob(result.job.id);
+      if (result.job || result.userErrors.length > 0) {
+        setResult(result);
         return;
       }
-      const canUndo = chosen.countingIds.length > 0 && result.changed >= chosen.countingIds.length;
-      toast(`${conversions(result.changed)} rejected.`, { undo: canUndo ? undo : undefined });
+      toast(`${conversions(result.changed)} rejected.`, { undo: undoOf(result) });
       onDone();
     },
   );
+  /** Not where somebody else rejected some meanwhile: that would be taken back too. */
+  const undoOf = ({ changed, userErrors }: BulkResultFragment) => {
+    const failed = new Set(userErrors.map(({ index }) => chosen.ids[index ?? -1]));
+    const ids = chosen.countingIds.filter((id) => !failed.has(id));
+    return ids.length > 0 && changed >= ids.length ? () => void undo(ids) : undefined;
+  };
   const reason = form.values.reason.trim();
-  if (job) return <JobDialog title="Rejecting" id={job} onClose={onDone} />;
+  if (result?.job) {
+    return (
+      <JobDialog title="Rejecting" id={result.job.id} onClose={onDone}>
+        <NoUndo reason={reason} onLeave={onDone} />
+      </JobDialog>
+    );
+  }
+  if (result) return <BulkResult verb="rejected" ids={chosen.ids} result={result} undo={undoOf(result)} onClose={onDone} />;
   return (
     <Dialog title={`Reject ${conversions(chosen.count)}`} size="small" onClose={onClose}>
       <Form form={form} action={`Reject ${conversions(chosen.count)}`} busyText="Rejecting…" onCancel={onClose}>
@@ -111,27 +128,41 @@ function signed(sum: { amount: string; currency: string }): string {
   return sum.amount.startsWith("-") ? `−${moneyText({ ...sum, amount: sum.amount.slice(1) })}` : `+${moneyText(sum)}`;
 }
 
-export function conversions(count: number): string {
-  return count === 1 ? "1 conversion" : `${countText(count)} conversions`;
-}
-
 /** Takes a rejection back: each goes to the status that it had. What was rejected before stays so. */
-function useUndo(ids: string[]): () => void {
-  const reinstate = useCreate(ReinstateConversionsDocument, (data) => data.conversionsReinstate);
-  const undo = async () => {
+function useUndo(): (ids: string[]) => Promise<void> {
+  const reinstate = useCreate(ReinstateConversionsDocument, (data) => data.conversionsReinstate, { isPartial: true });
+  return async (ids) => {
     const { payload, problems } = await reinstate.run({ input: { selection: { ids }, restorePrevious: true, note: "Undo" } });
-    if (payload) toast(`${conversions(payload.changed)} as before.`);
-    else toast(problems.map(({ message }) => message).join(" "), { tone: "bad" });
+    const left = payload ? payload.userErrors : problems;
+    const [done, why] = [payload && `${conversions(payload.changed)} as before.`, left[0] && `${countText(left.length)} not: ${left[0].message}`];
+    toast([done, why].filter(Boolean).join(" "), { tone: why ? "bad" : "good" });
   };
-  return () => void undo();
 }
 
-export function JobDialog({ title, id, onClose }: { title: string; id: string; onClose: () => void }) {
+/** Why all of a filter cannot be taken back at once, and the way to what can be. */
+function NoUndo({ reason, onLeave }: { reason: string; onLeave: () => void }) {
+  const navigate = useNavigate({ from: "/conversions" });
+  const show = () => {
+    onLeave();
+    void navigate({ search: (old) => ({ ...old, status: ["REJECTED"], reason }), resetScroll: false });
+  };
+  return (
+    <div className="grid justify-items-start gap-2">
+      <p className="text-sm text-soft">There is no Undo for all of a filter: among them may be some that were rejected with this reason before. Select what is to count again, and reinstate it.</p>
+      <Button size="small" onClick={show}>
+        Show what has this reason
+      </Button>
+    </div>
+  );
+}
+
+export function JobDialog({ title, id, onClose, children }: { title: string; id: string; onClose: () => void; children: ReactNode }) {
   return (
     <Dialog title={title} size="small" onClose={onClose}>
-      <div className="grid gap-3">
+      <div className="grid gap-4">
         <JobProgress id={id} />
         <p className="text-sm text-faint">It goes on when you close this.</p>
+        {children}
       </div>
     </Dialog>
   );

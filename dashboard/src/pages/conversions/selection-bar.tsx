@@ -41,13 +41,16 @@ export function SelectionBar({ ids, countingIds, isWholePage, hasMore, filter, o
   const counting = countingIds.join(" ");
   const value = isFilter ? total.value : ids.size;
   const expected = isFilter && total.isExact ? total.value : null;
-  const chosen = useMemo<Chosen>(
-    () => ({
-      selection: isFilter ? { filter } : { ids: names.split(" ") },
+  const chosen = useMemo<Chosen>(() => {
+    const named = names.split(" ");
+    return {
+      selection: isFilter ? { filter } : { ids: named },
+      ids: isFilter ? [] : named,
       count: value,
       expectedCount: expected,
       countingIds: isFilter || counting === "" ? [] : counting.split(" "),
-    }),
+    };
+  },
     [isFilter, filter, names, counting, value, expected],
   );
   useShortcuts(mayChange ? [{ key: "r", text: "Reject what is selected", run: () => setOpen("reject") }] : []);
@@ -69,7 +72,7 @@ export function SelectionBar({ ids, countingIds, isWholePage, hasMore, filter, o
         {tooMany && <p className="self-center text-sm text-bad">{NAMED_MAX} at most at once</p>}
         {mayChange && (
           <>
-            <Button size="small" onClick={onExport}>
+            <Button size="small" className="max-sm:hidden" onClick={onExport}>
               <Download aria-hidden />
               Export CSV
             </Button>

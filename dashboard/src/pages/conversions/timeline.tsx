@@ -3,11 +3,15 @@
 import { Link } from "@tanstack/react-router";
 import { CircleCheck, CircleX, Clock, type LucideIcon, MessageSquare, Pencil, RotateCcw } from "lucide-react";
 
-import type { ConversionChangeKind, ConversionDrawerQuery, Money } from "@/api/gql/graphql";
+import { type ConversionChangeKind, ConversionTimelineDocument, type ConversionTimelineQuery, type Money } from "@/api/gql/graphql";
+import { useList } from "@/api/query";
 import { moneyText } from "@/parts/amount";
+import { Button } from "@/parts/button";
 import { Moment } from "@/parts/moment";
+import { Failed, Skeleton, StaleNotice } from "@/parts/states";
+import { reasonText } from "./columns";
 
-type Entry = NonNullable<ConversionDrawerQuery["conversion"]>["timeline"]["nodes"][number];
+type Entry = NonNullable<ConversionTimelineQuery["conversion"]>["timeline"]["nodes"][number];
 type Sum = Pick<Money, "amount" | "currency"> | null | undefined;
 
 const LOOKS: Record<ConversionChangeKind, readonly [LucideIcon, string, string]> = {
@@ -21,9 +25,27 @@ const LOOKS: Record<ConversionChangeKind, readonly [LucideIcon, string, string]>
   NOTE_ADDED: [MessageSquare, "text-soft", "Note"],
 };
 
+const PAGE = 50;
+const NONE = { nodes: [], pageInfo: { hasNextPage: false } };
 const ACTORS = { ADVERTISER_POSTBACK: "by postback,", OPERATOR: "by", API_KEY: "by the key", SYSTEM: "by a rule," } as const;
 
-export function Timeline({ entries }: { entries: Entry[] }) {
+export function Timeline({ id }: { id: string }) {
+  const list = useList(ConversionTimelineDocument, { id, first: PAGE }, (data) => data.conversion?.timeline ?? NONE);
+  if (!list.rows) return list.error ? <Failed error={list.error} onRetry={list.retry} /> : <Skeleton lines={4} />;
+  return (
+    <div className={`grid gap-2 ${list.isStale ? "opacity-60" : ""}`}>
+      {list.error && <StaleNotice error={list.error} onRetry={list.retry} />}
+      <Entries entries={list.rows} />
+      {list.hasMore && (
+        <Button size="small" className="justify-self-center" disabled={list.isLoadingMore} onClick={list.loadMore}>
+          {list.isLoadingMore ? "Loading…" : "Load more"}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Entries({ entries }: { entries: Entry[] }) {
   return (
     <ol className="grid">
       {entries.map((entry, index) => (
@@ -39,7 +61,7 @@ export function Timeline({ entries }: { entries: Entry[] }) {
               )}
               {!entry.fromStatus && <span className="text-soft">as {word(entry.toStatus)}</span>}
             </p>
-            {entry.reason && <p className="break-words">“{entry.reason}”</p>}
+            {entry.reason && <p className="break-words">{reasonText(entry.reason)}</p>}
             {entry.note && <p className="break-words text-soft">{entry.note}</p>}
             <MoneyLine name="Revenue" before={entry.revenueBefore} after={entry.revenueAfter} />
             <MoneyLine name="Payout" before={entry.payoutBefore} after={entry.payoutAfter} />

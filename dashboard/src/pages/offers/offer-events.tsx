@@ -132,9 +132,11 @@ function Editor({ offer }: { offer: Offer }) {
             <Plus aria-hidden />
             Add an event
           </Button>
-          <Button look="primary" disabled={set.isRunning || isUnchanged} onClick={() => void save()}>
-            {set.isRunning ? "Saving…" : "Save the events"}
-          </Button>
+          {(rows.length > 0 || !isUnchanged) && (
+            <Button look="primary" disabled={set.isRunning || isUnchanged} onClick={() => void save()}>
+              {set.isRunning ? "Saving…" : "Save the events"}
+            </Button>
+          )}
         </div>
       </div>
     </Card>

@@ -251,7 +251,7 @@ export function OfferSettings({ offer, mayEdit }: { offer: OfferFormFragment; ma
           </div>
         </Card>
         <Card title="Conversions">
-          <div className="grid gap-4 lg:grid-cols-3">
+          <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
             <Switch label="A person approves each" hint="Every conversion waits as Pending." checked={values.manualApproval} onChange={(on) => set("manualApproval", on)} />
             <Switch label="Clickless conversions" hint="Reported without a click, by publisher." checked={values.clicklessEnabled} onChange={(on) => set("clicklessEnabled", on)} />
             <Switch label="Image pixels" hint="Reported by the visitor's browser." checked={values.pixelEnabled} onChange={(on) => set("pixelEnabled", on)} />

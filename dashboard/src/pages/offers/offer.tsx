@@ -17,10 +17,10 @@ import { CheckUrl } from "@/parts/try-url/check-url";
 import { Empty, Loaded, Notice, Skeleton } from "@/parts/states";
 import { Tabs } from "@/parts/tabs";
 import { type CardKind, UrlCard } from "@/parts/url-card/url-card";
-import { OfferEvents } from "./offer-events";
-import { OfferSettings } from "./offer-form";
-import { OfferPublishers } from "./offer-publishers";
 
+const OfferSettings = lazy(() => import("./offer-form").then(({ OfferSettings }) => ({ default: OfferSettings })));
+const OfferEvents = lazy(() => import("./offer-events").then(({ OfferEvents }) => ({ default: OfferEvents })));
+const OfferPublishers = lazy(() => import("./offer-publishers").then(({ OfferPublishers }) => ({ default: OfferPublishers })));
 const SendTest = lazy(() => import("@/parts/try-url/send-test").then(({ SendTest }) => ({ default: SendTest })));
 
 type Offer = NonNullable<OfferPageQuery["offer"]>;
@@ -80,9 +80,11 @@ function Shown({ offer }: { offer: Offer }) {
     >
       <Tabs label="Offer" value={tab} tabs={TABS} onChange={(next) => void navigate({ search: next === "general" ? {} : { tab: next } })}>
         {tab === "general" && <General offer={offer} />}
-        {tab === "settings" && <OfferSettings key={offer.version} offer={offer} mayEdit={mayEdit} />}
-        {tab === "events" && <OfferEvents offerId={offer.id} />}
-        {tab === "publishers" && <OfferPublishers offerId={offer.id} currency={offer.currency} payout={offer.payout} />}
+        <Suspense fallback={<Card><Skeleton lines={8} /></Card>}>
+          {tab === "settings" && <OfferSettings key={offer.version} offer={offer} mayEdit={mayEdit} />}
+          {tab === "events" && <OfferEvents offerId={offer.id} />}
+          {tab === "publishers" && <OfferPublishers offerId={offer.id} currency={offer.currency} payout={offer.payout} />}
+        </Suspense>
       </Tabs>
     </Page>
   );
@@ -111,7 +113,7 @@ function General({ offer }: { offer: Offer }) {
               ["Revenue", <span className="figures">{priceText(offer.revenue)}</span>],
               ["Payout", <span className="figures">{priceText(offer.payout)}</span>],
               ["Landing page", <span className="mono break-all">{offer.landingPageUrl}</span>],
-              ["Counts for", `${offer.tracking.attributionWindowHours} h after the click`],
+              ["Counts for", `${windowText(offer.tracking.attributionWindowHours)} after the click`],
               ["Approval", offer.tracking.manualApproval ? "By a person" : "At once"],
               ["Publishers", offer.access === "ALL_PUBLISHERS" ? "All" : "Chosen ones"],
               ...(offer.description ? ([["Notes", <span className="whitespace-pre-wrap">{offer.description}</span>]] as const) : []),
@@ -121,6 +123,12 @@ function General({ offer }: { offer: Offer }) {
       </div>
     </div>
   );
+}
+
+/** `720` → `30 days`. */
+function windowText(hours: number): string {
+  if (hours % 24 !== 0) return hours === 1 ? "1 hour" : `${hours} hours`;
+  return hours === 24 ? "1 day" : `${hours / 24} days`;
 }
 
 const KINDS = {
@@ -146,26 +154,22 @@ function ConversionTracking({ offer }: { offer: Offer }) {
       >
         <div className="grid gap-4">
           <p className="text-sm text-soft">{about}</p>
-          <SwitchedOff tab={tab} offer={offer} />
-          <UrlCard key={tab} kind={kind} offerId={offer.id} blocked={(blocker) => <Blocked tab={tab} blocker={blocker} offerId={offer.id} />} />
+          <UrlCard key={tab} kind={kind} offerId={offer.id} cure={<SwitchOn tab={tab} offer={offer} />} blocked={(blocker) => <Blocked tab={tab} blocker={blocker} offerId={offer.id} />} />
         </div>
       </Tabs>
     </Card>
   );
 }
 
-/** The URL can be had, but the offer would refuse what it sends. */
-function SwitchedOff({ tab, offer }: { tab: UrlTab; offer: Offer }) {
+/** The URL can be had, but the offer would refuse what it sends: its warning says so. */
+function SwitchOn({ tab, offer }: { tab: UrlTab; offer: Offer }) {
   const { clicklessEnabled, pixelEnabled } = offer.tracking;
   const isOff = (tab === "clickless" && !clicklessEnabled) || (tab === "pixel" && !pixelEnabled);
   if (!isOff) return null;
   return (
-    <Notice tone="warn">
-      This offer takes no {tab === "pixel" ? "image pixels" : "clickless conversions"} yet.{" "}
-      <Link to="/offers/$offerId" params={{ offerId: offer.id }} search={{ tab: "settings" }} className="font-medium underline">
-        Switch it on in the settings
-      </Link>
-    </Notice>
+    <Link to="/offers/$offerId" params={{ offerId: offer.id }} search={{ tab: "settings" }} className="font-medium underline">
+      To the settings
+    </Link>
   );
 }
 

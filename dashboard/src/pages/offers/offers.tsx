@@ -19,8 +19,8 @@ import { countText, priceText, shareText } from "@/parts/amount";
 import { Button, IconButton } from "@/parts/button";
 import { Sparkline } from "@/parts/chart/sparkline";
 import { Select } from "@/parts/field";
-import { FilterMany, FilterPopup, SearchBox } from "@/parts/filters";
-import { Picker, useName } from "@/parts/lookup/picker";
+import { FilterMany, SearchBox } from "@/parts/filters";
+import { NamedFilter } from "@/parts/lookup/named-filter";
 import { Menu } from "@/parts/popup/menu";
 import { MaybeMoment, Moment } from "@/parts/moment";
 import { Card, Page } from "@/parts/page";
@@ -51,7 +51,6 @@ export function Offers() {
   const search = useSearch({ from: "/shell/offers" });
   const navigate = useNavigate({ from: "/offers" });
   const mayEdit = useMay("MANAGER");
-  const advertiserName = useName(search.advertiser);
   const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true });
   const list = useList(
     OffersPageDocument,
@@ -115,14 +114,8 @@ export function Offers() {
                   ))}
                 </Select>
               </div>
-              <FilterMany label="State" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
-              <FilterPopup
-                label="Advertiser"
-                shown={search.advertiser ? (advertiserName ?? "…") : ""}
-                onClear={() => set({ advertiser: undefined })}
-              >
-                <Picker noun="advertiser" value={search.advertiser} onChange={(id) => set({ advertiser: id })} />
-              </FilterPopup>
+              <FilterMany label="Status" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
+              <NamedFilter noun="advertiser" value={search.advertiser} onChange={(advertiser) => set({ advertiser })} />
             </>
           }
         />
@@ -171,8 +164,8 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   {
     id: "name",
     header: "Offer",
-    enableHiding: false,
-    cell: ({ row: { original: offer } }) => (
+    isFixed: true,
+    cell: (offer) => (
       <div className="min-w-40">
         <Link to="/offers/$offerId" params={{ offerId: offer.id }} className="font-medium break-words hover:underline">
           {offer.name}
@@ -181,44 +174,48 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
       </div>
     ),
   },
-  { id: "state", header: "Status", cell: ({ row }) => <OfferPill state={row.original.state} /> },
+  { id: "state", header: "Status", cell: (row) => <OfferPill state={row.state} /> },
   {
     id: "advertiser",
     header: "Advertiser",
-    meta: { from: "md" },
-    cell: ({ row: { original } }) => (
-      <Link to="/advertisers" search={{ open: original.advertiser.id }} className="text-soft hover:underline">
-        {original.advertiser.name}
+    from: "md",
+    cell: (row) => (
+      <Link to="/advertisers" search={{ open: row.advertiser.id }} className="line-clamp-1 min-w-24 max-w-44 break-all text-soft hover:underline" title={row.advertiser.name}>
+        {row.advertiser.name}
       </Link>
     ),
   },
   {
     id: "revenue",
     header: "Revenue",
-    meta: { align: "right", isExtra: true },
-    cell: ({ row }) => <span className="figures">{priceText(row.original.revenue)}</span>,
+    align: "right",
+    isExtra: true,
+    cell: (row) => <span className="figures">{priceText(row.revenue)}</span>,
   },
   {
     id: "payout",
     header: "Payout",
-    meta: { align: "right", from: "sm" },
-    cell: ({ row }) => <span className="figures">{priceText(row.original.payout)}</span>,
+    align: "right",
+    from: "sm",
+    cell: (row) => <span className="figures">{priceText(row.payout)}</span>,
   },
   {
     id: "clicks",
     header: `Clicks, ${DAYS} d`,
-    meta: { align: "right", from: "lg" },
-    cell: ({ row }) => {
-      const clicks = figures?.get(row.original.id)?.metrics.clicks ?? 0;
+    align: "right",
+    from: "lg",
+    cell: (row) => {
+      const clicks = figures?.get(row.id)?.metrics.clicks ?? 0;
       return <span className="figures">{figures ? countText(clicks) : ""}</span>;
     },
   },
   {
     id: "conversions",
     header: `Conversions, ${DAYS} d`,
-    meta: { align: "right", from: "md" },
-    cell: ({ row }) => {
-      const found = figures?.get(row.original.id);
+    align: "right",
+    from: "md",
+    cell: (row) => {
+      const found = figures?.get(row.id);
       return (
         <span className="figures flex items-center justify-end gap-2">
           {found?.series && <Sparkline values={found.series.map((point) => point.metrics.conversions)} />}
@@ -230,9 +227,10 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   {
     id: "approval",
     header: "Approved",
-    meta: { align: "right", from: "xl" },
-    cell: ({ row }) => {
-      const metrics = figures?.get(row.original.id)?.metrics;
+    align: "right",
+    from: "xl",
+    cell: (row) => {
+      const metrics = figures?.get(row.id)?.metrics;
       const decided = metrics ? metrics.approved + metrics.rejected : 0;
       return <span className="figures">{metrics && decided > 0 ? shareText(metrics.approved, decided) : "–"}</span>;
     },
@@ -240,9 +238,9 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   {
     id: "lastReceipt",
     header: "Last receipt",
-    meta: { from: "md" },
-    cell: ({ row }) => {
-      const receipt = row.original.tracking.lastReceipt;
+    from: "md",
+    cell: (row) => {
+      const receipt = row.tracking.lastReceipt;
       return receipt ? (
         <span className="flex items-center gap-2 text-soft">
           <Moment at={receipt.receivedAt} />
@@ -256,16 +254,16 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
   {
     id: "createdAt",
     header: "Created",
-    meta: { isExtra: true },
-    cell: ({ row }) => <Moment at={row.original.createdAt} />,
+    isExtra: true,
+    cell: (row) => <Moment at={row.createdAt} />,
   },
   {
     id: "updatedAt",
     header: "Changed",
-    meta: { isExtra: true },
-    cell: ({ row }) => <Moment at={row.original.updatedAt} />,
+    isExtra: true,
+    cell: (row) => <Moment at={row.updatedAt} />,
   },
-  { id: "menu", header: "", enableHiding: false, meta: { align: "right" }, cell: ({ row }) => <RowMenu offer={row.original} /> },
+  { id: "menu", header: "", isFixed: true, align: "right", cell: (row) => <RowMenu offer={row} /> },
 ];
 
 function RowMenu({ offer }: { offer: Row }) {

@@ -11,7 +11,7 @@ import { useMay } from "@/app/session";
 import { Button } from "@/parts/button";
 import { CodeBlock } from "@/parts/copy";
 import { Select } from "@/parts/field";
-import { Moment } from "@/parts/moment";
+import { Moment, useNow } from "@/parts/moment";
 import { DeliveryPill, TestPill } from "@/parts/pill";
 import { Failed, Skeleton } from "@/parts/states";
 import { toast } from "@/parts/toast";
@@ -39,7 +39,7 @@ export function Deliveries({ ruleId }: { ruleId: string }) {
   );
   return (
     <div className="grid gap-3">
-      <Select aria-label="Which deliveries" className="h-8 max-w-48 text-sm" value={state} onChange={(event) => setState(STATES.find(([one]) => one === event.target.value)?.[0] ?? "")}>
+      <Select aria-label="Which deliveries" isSmall className="max-w-48" value={state} onChange={(event) => setState(STATES.find(([one]) => one === event.target.value)?.[0] ?? "")}>
         <option value="">All deliveries</option>
         {STATES.map(([one, text]) => (
           <option key={one} value={one}>
@@ -65,6 +65,7 @@ export function Deliveries({ ruleId }: { ruleId: string }) {
 export function DeliveryItem({ delivery }: { delivery: DeliveryRowFragment }) {
   const mayEdit = useMay("MANAGER");
   const retry = useChange(RetryDeliveryDocument, (data) => data.deliveryRetry);
+  const now = useNow();
   const isOver = delivery.state === "GAVE_UP" || delivery.state === "SUCCEEDED";
   const again = async () => {
     const { problems } = await retry.run({ id: delivery.id });
@@ -93,7 +94,7 @@ export function DeliveryItem({ delivery }: { delivery: DeliveryRowFragment }) {
         {delivery.awaitsClick && "Waits for its click, 24 hours at most. "}
         {delivery.nextAttemptAt && (
           <>
-            Next try <Moment at={delivery.nextAttemptAt} />.{" "}
+            {Date.parse(delivery.nextAttemptAt) > now ? <>Next try <Moment at={delivery.nextAttemptAt} />. </> : "The next try is due. "}
           </>
         )}
         {delivery.conversion && (

@@ -93,7 +93,7 @@ export function OutboundPostbacks() {
             <>
               <NamedFilter noun="publisher" value={search.publisher} onChange={(publisher) => set({ publisher })} />
               <NamedFilter noun="offer" value={search.offer} onChange={(offer) => set({ offer })} />
-              <FilterMany label="State" options={STATES} chosen={search.enabled ? [search.enabled] : []} onChange={(chosen) => set({ enabled: chosen.length === 1 ? chosen[0] : undefined })} />
+              <FilterMany label="Status" options={STATES} chosen={search.enabled ? [search.enabled] : []} onChange={(chosen) => set({ enabled: chosen.length === 1 ? chosen[0] : undefined })} />
             </>
           }
         />
@@ -115,41 +115,41 @@ function columnsOf(open: (id: string) => void): Column<Row>[] {
     {
       id: "name",
       header: "Name",
-      enableHiding: false,
-      cell: ({ row: { original } }) => (
-        <button type="button" onClick={() => open(original.id)} className="text-left font-medium break-words hover:underline">
-          {original.name}
+      isFixed: true,
+      cell: (row) => (
+        <button type="button" onClick={() => open(row.id)} className="text-left font-medium break-words hover:underline">
+          {row.name}
         </button>
       ),
     },
-    { id: "state", header: "Status", cell: ({ row }) => <RulePill rule={row.original} /> },
+    { id: "state", header: "Status", cell: (row) => <RulePill rule={row} /> },
     {
       id: "publisher",
       header: "Publisher",
-      meta: { from: "sm" },
-      cell: ({ row: { original } }) => <p className="line-clamp-1 max-w-44 break-all">{original.publisher?.name ?? <Any what="publisher" />}</p>,
+      from: "sm",
+      cell: (row) => <p className="line-clamp-1 max-w-44 break-all">{row.publisher?.name ?? <Any what="publisher" />}</p>,
     },
     {
       id: "offer",
       header: "Offer",
-      meta: { from: "md" },
-      cell: ({ row: { original } }) => <p className="line-clamp-1 max-w-44 break-all">{original.offer?.name ?? <Any what="offer" />}</p>,
+      from: "md",
+      cell: (row) => <p className="line-clamp-1 max-w-44 break-all">{row.offer?.name ?? <Any what="offer" />}</p>,
     },
     {
       id: "fireOn",
       header: "Fires on",
-      meta: { from: "md" },
-      cell: ({ row }) => row.original.fireOn.map((moment) => MOMENT_TEXT[moment]).join(", "),
+      from: "md",
+      cell: (row) => row.fireOn.map((moment) => MOMENT_TEXT[moment]).join(", "),
     },
-    { id: "delay", header: "When", meta: { from: "xl" }, cell: ({ row }) => delayText(row.original.delaySeconds) },
-    { id: "method", header: "Method", meta: { from: "xl" }, cell: ({ row }) => METHOD_TEXT[row.original.method] },
+    { id: "delay", header: "When", from: "xl", cell: (row) => delayText(row.delaySeconds) },
+    { id: "method", header: "Method", from: "xl", cell: (row) => METHOD_TEXT[row.method] },
     {
       id: "rate",
       header: "Delivered, 24 h",
-      meta: { align: "right" },
-      cell: ({ row }) => <span className="figures">{percentText(row.original.successRate24h)}</span>,
+      align: "right",
+      cell: (row) => <span className="figures">{percentText(row.successRate24h)}</span>,
     },
-    { id: "url", header: "URL", meta: { isExtra: true }, cell: ({ row }) => <p className="mono max-w-80 truncate">{row.original.maskedUrl}</p> },
-    { id: "updatedAt", header: "Changed", meta: { from: "lg" }, cell: ({ row }) => <Moment at={row.original.updatedAt} /> },
+    { id: "url", header: "URL", isExtra: true, cell: (row) => <p className="mono max-w-80 truncate">{row.maskedUrl}</p> },
+    { id: "updatedAt", header: "Changed", from: "lg", cell: (row) => <Moment at={row.updatedAt} /> },
   ];
 }

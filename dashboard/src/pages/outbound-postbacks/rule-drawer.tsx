@@ -53,7 +53,7 @@ function Body({ rule, onClose }: { rule: Rule; onClose: () => void }) {
     <div className="grid gap-5">
       <div className="flex flex-wrap items-center gap-2">
         <RulePill rule={rule} />
-        <span className="figures text-sm text-soft">{percentText(rule.successRate24h)} delivered in 24 hours</span>
+        <span className="figures text-sm text-soft">{rule.successRate24h ? `${percentText(rule.successRate24h)} delivered in 24 hours` : "Nothing has ended in 24 hours"}</span>
       </div>
       {rule.deletedAt && <Notice tone="warn">It was deleted, and fires nothing any more.</Notice>}
       {rule.disabledReason && <Notice tone="bad">{rule.disabledReason}</Notice>}

@@ -144,10 +144,10 @@ function Fields({ form: { values, set, problem } }: { form: FormState<Values> })
             </Select>
           )}
         </Field>
-        <Field label="Publisher" optional hint="Else those of any." problem={problem("publisherId")}>
+        <Field label="Publisher" optional problem={problem("publisherId")}>
           {(control) => <Picker {...control} noun="publisher" isOptional placeholder="Any publisher" value={values.publisherId} onChange={(id) => set("publisherId", id)} />}
         </Field>
-        <Field label="Offer" optional hint="Else those of any." problem={problem("offerId")}>
+        <Field label="Offer" optional problem={problem("offerId")}>
           {(control) => <Picker {...control} noun="offer" isOptional placeholder="Any offer" value={values.offerId} onChange={(id) => set("offerId", id)} />}
         </Field>
       </div>
@@ -158,13 +158,15 @@ function Fields({ form: { values, set, problem } }: { form: FormState<Values> })
           <Field label="Sent after" hint="30 days at most." problem={problem("delaySeconds")}>
             {(control) => <TextInput {...control} inputMode="numeric" className="figures" value={values.delaySeconds} onChange={(event) => set("delaySeconds", event.target.value.replace(/[^\d.]/g, ""))} />}
           </Field>
-          <Select aria-label="Unit of the delay" className="mt-6.5" value={values.unit} onChange={(event) => set("unit", event.target.value)}>
-            {UNITS.map(([seconds, text]) => (
-              <option key={seconds} value={seconds}>
-                {text}
-              </option>
-            ))}
-          </Select>
+          <div className="mt-6.5">
+            <Select aria-label="Unit of the delay" value={values.unit} onChange={(event) => set("unit", event.target.value)}>
+              {UNITS.map(([seconds, text]) => (
+                <option key={seconds} value={seconds}>
+                  {text}
+                </option>
+              ))}
+            </Select>
+          </div>
         </div>
         {values.method === "GET" && (
           <Field label="Parameter of the signature" optional hint="Else the URL is not signed." problem={problem("signatureParameter")}>

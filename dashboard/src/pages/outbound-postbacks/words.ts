@@ -22,5 +22,5 @@ export function delayText(seconds: number): string {
 /** Percent as the API says it, `66.666666`. */
 export function percentText(rate: string | null | undefined): string {
   if (rate === null || rate === undefined) return "–";
-  return `${Number(rate).toLocaleString(undefined, { maximumFractionDigits: 1 })} %`;
+  return `${Number(rate).toLocaleString(undefined, { maximumFractionDigits: 1 })}%`;
 }

@@ -1,7 +1,7 @@
 // What somebody should look at, the most urgent first: each as a sentence with the way to it.
 
 import { Link, type LinkProps } from "@tanstack/react-router";
-import { CircleCheck, Clock, Globe, Hourglass, type LucideIcon, TriangleAlert, VolumeX } from "lucide-react";
+import { CircleCheck, Clock, Globe, Hourglass, type LucideIcon, Send, TriangleAlert, VolumeX } from "lucide-react";
 import type { ReactNode } from "react";
 
 import type { OverviewAttentionQuery, OverviewOffersQuery, OverviewRefusalsQuery } from "@/api/gql/graphql";
@@ -40,7 +40,7 @@ export function Attention({ things, offers, refusals }: Props) {
   return (
     <Loaded query={things} skeleton={<Skeleton lines={5} className="p-5" />}>
       {(data) => {
-        const all = [...broken(data), ...refused(refusals.data), ...silent(offers.data), ...ending(data), ...waiting(data)];
+        const all = [...broken(data), ...untold(data), ...refused(refusals.data), ...silent(offers.data), ...ending(data), ...waiting(data)];
         if (all.length === 0) return <Calm />;
         return (
           <ul>
@@ -53,6 +53,7 @@ export function Attention({ things, offers, refusals }: Props) {
                 </Link>
               </li>
             ))}
+            {all.length > SHOWN_MAX && <li className="px-4 py-2.5 text-sm text-faint sm:px-5">and {all.length - SHOWN_MAX} more</li>}
           </ul>
         );
       }}
@@ -80,6 +81,26 @@ function broken({ trackingDomains }: OverviewAttentionQuery): Thing[] {
       link: { to: "/offers/domains" },
       action: "Domains",
     }));
+}
+
+/** Publishers that are not told: a rule that fails, or that was switched off for it. */
+function untold({ outboundPostbacks }: OverviewAttentionQuery): Thing[] {
+  return outboundPostbacks.nodes.map(({ id, name, enabled, disabledReason, failingSince }) => ({
+    key: id,
+    Icon: Send,
+    tone: enabled ? "text-warn" : "text-bad",
+    text: enabled ? (
+      <>
+        <span className="font-medium">{name}</span> does not reach its publisher{failingSince && <>: every try since <Moment at={failingSince} /> failed</>}.
+      </>
+    ) : (
+      <>
+        <span className="font-medium">{name} is switched off.</span> <span className="text-soft">{disabledReason}</span>
+      </>
+    ),
+    link: { to: "/publishers/outbound-postbacks", search: { open: id } },
+    action: "Rule",
+  }));
 }
 
 function refused(data: OverviewRefusalsQuery | undefined): Thing[] {

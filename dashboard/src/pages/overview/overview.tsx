@@ -14,13 +14,13 @@ import { Card, Page } from "@/parts/page";
 import { useNow } from "@/parts/moment";
 import { type Range, rangeOf } from "@/parts/period/period";
 import { Empty, Failed, Loaded, Skeleton } from "@/parts/states";
-import { bucketText, Change, countOrDash, figureOf, mainCurrency, rateText, Sums, Tile, Tiles } from "@/parts/stats";
+import { bucketText, Change, countOrDash, figureOf, mainCurrency, rateText, Sums, Tile, Tiles, usualCurrency } from "@/parts/stats";
 import { Attention } from "./attention";
 
 /** Milliseconds between two looks. */
 const LOOK = { refetchInterval: 30_000 };
 const OFFERS = 6;
-const BEFORE = "yesterday by now";
+const BEFORE = "at this time yesterday";
 
 export function Overview() {
   const workspace = useApi(WorkspaceDocument, {});
@@ -93,7 +93,7 @@ function Today({ range, recent, zone, currency, attention }: TodayProps) {
       <div className="grid gap-5 xl:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
         <Card title="Top offers" about="Since yesterday began." isFlush actions={<MoreLink to="/offers" />}>
           <Loaded query={offers} skeleton={<Skeleton lines={6} className="p-5" />}>
-            {({ stats }) => <TopOffers rows={stats.rows.slice(0, OFFERS)} currency={currency} />}
+            {({ stats }) => <TopOffers rows={stats.rows.slice(0, OFFERS)} currency={usualCurrency(stats.rows, currency)} />}
           </Loaded>
         </Card>
         <Card title="Refused by hour" actions={<MoreLink to="/postback-log" />}>

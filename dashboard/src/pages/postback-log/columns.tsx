@@ -37,38 +37,38 @@ export function columnsOf(open: (id: string) => void): Column<ReceiptRowFragment
     {
       id: "verdict",
       header: "Verdict",
-      enableHiding: false,
-      cell: ({ row: { original } }) => (
+      isFixed: true,
+      cell: (row) => (
         <span className="flex items-center gap-1.5">
-          <VerdictPill verdict={original.verdict} />
-          {original.isTest && <TestPill />}
+          <VerdictPill verdict={row.verdict} />
+          {row.isTest && <TestPill />}
         </span>
       ),
     },
-    { id: "receivedAt", header: "Received", cell: ({ row }) => <Moment at={row.original.receivedAt} /> },
-    { id: "kind", header: "Kind", meta: { from: "sm" }, cell: ({ row }) => KIND_TEXT[row.original.kind] },
+    { id: "receivedAt", header: "Received", cell: (row) => <Moment at={row.receivedAt} /> },
+    { id: "kind", header: "Kind", from: "sm", cell: (row) => KIND_TEXT[row.kind] },
     {
       id: "code",
       header: "Answer",
-      cell: ({ row: { original } }) => (
+      cell: (row) => (
         <button
           type="button"
-          onClick={() => open(original.id)}
-          title={original.explanation}
+          onClick={() => open(row.id)}
+          title={row.explanation}
           className="line-clamp-1 max-w-72 min-w-20 text-left break-words hover:underline"
         >
-          {words(original.code)}
+          {words(row.code)}
         </button>
       ),
     },
     {
       id: "offer",
       header: "Offer",
-      meta: { from: "md" },
-      cell: ({ row: { original } }) =>
-        original.offer ? (
-          <Link to="/offers/$offerId" params={{ offerId: original.offer.id }} className="line-clamp-1 max-w-52 break-all hover:underline" title={original.offer.name}>
-            {original.offer.name}
+      from: "md",
+      cell: (row) =>
+        row.offer ? (
+          <Link to="/offers/$offerId" params={{ offerId: row.offer.id }} className="line-clamp-1 max-w-52 break-all hover:underline" title={row.offer.name}>
+            {row.offer.name}
           </Link>
         ) : (
           <Faint />
@@ -77,11 +77,11 @@ export function columnsOf(open: (id: string) => void): Column<ReceiptRowFragment
     {
       id: "publisher",
       header: "Publisher",
-      meta: { from: "lg" },
-      cell: ({ row: { original } }) =>
-        original.publisher ? (
-          <Link to="/publishers" search={{ open: original.publisher.id }} className="line-clamp-1 max-w-44 break-all text-soft hover:underline" title={original.publisher.name}>
-            {original.publisher.name}
+      from: "lg",
+      cell: (row) =>
+        row.publisher ? (
+          <Link to="/publishers" search={{ open: row.publisher.id }} className="line-clamp-1 max-w-44 break-all text-soft hover:underline" title={row.publisher.name}>
+            {row.publisher.name}
           </Link>
         ) : (
           <Faint />
@@ -90,16 +90,16 @@ export function columnsOf(open: (id: string) => void): Column<ReceiptRowFragment
     {
       id: "transaction",
       header: "Transaction",
-      meta: { from: "lg" },
-      cell: ({ row: { original } }) =>
-        original.conversion ? (
+      from: "lg",
+      cell: (row) =>
+        row.conversion ? (
           <Link
             to="/conversions"
-            search={{ conversion: original.conversion.id }}
-            title={original.conversion.transactionId}
+            search={{ conversion: row.conversion.id }}
+            title={row.conversion.transactionId}
             className="mono block max-w-36 truncate text-soft hover:underline"
           >
-            {original.conversion.transactionId}
+            {row.conversion.transactionId}
           </Link>
         ) : (
           <Faint />
@@ -108,14 +108,16 @@ export function columnsOf(open: (id: string) => void): Column<ReceiptRowFragment
     {
       id: "httpStatus",
       header: "HTTP",
-      meta: { align: "right", from: "xl" },
-      cell: ({ row }) => <span className="figures text-soft">{row.original.httpStatus}</span>,
+      align: "right",
+      from: "xl",
+      cell: (row) => <span className="figures text-soft">{row.httpStatus}</span>,
     },
     {
       id: "latency",
       header: "Took",
-      meta: { align: "right", isExtra: true },
-      cell: ({ row }) => <span className="figures text-soft">{millisText(row.original.latencyMicros)}</span>,
+      align: "right",
+      isExtra: true,
+      cell: (row) => <span className="figures text-soft">{millisText(row.latencyMicros)}</span>,
     },
   ];
 }

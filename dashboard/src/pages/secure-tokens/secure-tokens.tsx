@@ -10,8 +10,8 @@ import { useList } from "@/api/query";
 import { useMay } from "@/app/session";
 import { Button, IconButton } from "@/parts/button";
 import { words } from "@/parts/checks";
-import { FilterMany, FilterPopup } from "@/parts/filters";
-import { Picker, useName } from "@/parts/lookup/picker";
+import { FilterMany } from "@/parts/filters";
+import { NamedFilter } from "@/parts/lookup/named-filter";
 import { Menu } from "@/parts/popup/menu";
 import { MaybeMoment, Moment } from "@/parts/moment";
 import { Card, Page } from "@/parts/page";
@@ -45,7 +45,6 @@ export function SecureTokens() {
   const navigate = useNavigate({ from: "/offers/secure-tokens" });
   const mayEdit = useMay("ADMIN");
   const [asked, setAsked] = useState<Asked | null>(null);
-  const offerName = useName(search.offer);
   const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true });
   const list = useList(
     SecureTokensPageDocument,
@@ -83,16 +82,14 @@ export function SecureTokens() {
           }
           toolbar={
             <>
-              <FilterMany label="State" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
+              <FilterMany label="Status" options={STATES} chosen={search.state ?? []} onChange={(chosen) => set({ state: some(chosen) })} />
               <FilterMany
                 label="Scope"
                 options={SCOPES}
                 chosen={search.scope ? [search.scope] : []}
                 onChange={(chosen) => set({ scope: chosen.at(-1) })}
               />
-              <FilterPopup label="Offer" shown={search.offer ? (offerName ?? "…") : ""} onClear={() => set({ offer: undefined })}>
-                <Picker noun="offer" value={search.offer} onChange={(id) => set({ offer: id })} />
-              </FilterPopup>
+              <NamedFilter noun="offer" value={search.offer} onChange={(offer) => set({ offer })} />
             </>
           }
         />
@@ -111,8 +108,8 @@ const COLUMNS: Column<TokenRowFragment>[] = [
   {
     id: "label",
     header: "Token",
-    enableHiding: false,
-    cell: ({ row: { original: token } }) => (
+    isFixed: true,
+    cell: (token) => (
       <div className="min-w-32">
         <p className="font-medium break-words">{token.label ?? "Without a name"}</p>
         <p className="mono text-xs text-faint">{token.hint}</p>
@@ -122,8 +119,8 @@ const COLUMNS: Column<TokenRowFragment>[] = [
   {
     id: "scope",
     header: "Scope",
-    meta: { from: "sm" },
-    cell: ({ row: { original: token } }) =>
+    from: "sm",
+    cell: (token) =>
       token.offer ? (
         <Link to="/offers/$offerId" params={{ offerId: token.offer.id }} className="hover:underline">
           {token.offer.name}
@@ -135,13 +132,13 @@ const COLUMNS: Column<TokenRowFragment>[] = [
   {
     id: "capabilities",
     header: "May",
-    meta: { from: "md" },
-    cell: ({ row }) => <span className="text-soft">{row.original.capabilities.map(words).join(", ")}</span>,
+    from: "md",
+    cell: (row) => <span className="text-soft">{row.capabilities.map(words).join(", ")}</span>,
   },
   {
     id: "state",
     header: "Status",
-    cell: ({ row: { original: token } }) => (
+    cell: (token) => (
       <div className="flex flex-wrap items-center gap-x-2 gap-y-0.5">
         <TokenPill state={token.state} />
         {token.state === "RETIRING" && token.retiringUntil && (
@@ -156,14 +153,14 @@ const COLUMNS: Column<TokenRowFragment>[] = [
   {
     id: "lastUsedAt",
     header: "Last used",
-    meta: { from: "sm" },
-    cell: ({ row }) => <MaybeMoment at={row.original.lastUsedAt} />,
+    from: "sm",
+    cell: (row) => <MaybeMoment at={row.lastUsedAt} />,
   },
   {
     id: "createdAt",
     header: "Created",
-    meta: { from: "lg" },
-    cell: ({ row: { original: token } }) => (
+    from: "lg",
+    cell: (token) => (
       <span className="whitespace-nowrap text-soft">
         <Moment at={token.createdAt} /> by {token.createdBy.label}
       </span>
@@ -172,14 +169,14 @@ const COLUMNS: Column<TokenRowFragment>[] = [
   {
     id: "addresses",
     header: "Addresses",
-    meta: { isExtra: true },
-    cell: ({ row }) => <span className="mono">{row.original.allowedSourceIps.join(", ") || "any"}</span>,
+    isExtra: true,
+    cell: (row) => <span className="mono">{row.allowedSourceIps.join(", ") || "any"}</span>,
   },
   {
     id: "lastDryRunAt",
     header: "Last tried",
-    meta: { isExtra: true },
-    cell: ({ row }) => <MaybeMoment at={row.original.lastDryRunAt} />,
+    isExtra: true,
+    cell: (row) => <MaybeMoment at={row.lastDryRunAt} />,
   },
 ];
 
@@ -187,9 +184,9 @@ function menuColumn(ask: (asked: Asked) => void): Column<TokenRowFragment> {
   return {
     id: "menu",
     header: "",
-    enableHiding: false,
-    meta: { align: "right" },
-    cell: ({ row: { original: token } }) => {
+    isFixed: true,
+    align: "right",
+    cell: (token) => {
       if (token.state !== "ACTIVE" && token.state !== "RETIRING") return null;
       return (
         <div className="flex items-center justify-end gap-1">

@@ -1,7 +1,7 @@
 // Programs that use the admin API.
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
+import { Ban, CircleCheck, CircleDashed, Plus } from "lucide-react";
 import { useState } from "react";
 
 import { useChange, useCreate } from "@/api/change";
@@ -32,6 +32,13 @@ const LIVES = [
   ["365", "In a year"],
 ] as const;
 
+const EXAMPLE = [
+  `curl ${location.origin}/graphql`,
+  '-H "Authorization: Bearer …"',
+  '-H "Content-Type: application/json"',
+  `-d '{"query":"{ server { version } }"}'`,
+].join(" \\\n  ");
+
 export function ApiKeys() {
   return useMay("ADMIN") ? <List /> : <Forbidden />;
 }
@@ -61,21 +68,21 @@ function List() {
           {
             id: "end",
             header: "",
-            enableHiding: false,
-            meta: { align: "right" },
-            cell: ({ row }) => (row.original.revokedAt ? null : <Button size="small" onClick={() => setEnding(row.original)}>Revoke…</Button>),
+            isFixed: true,
+            align: "right",
+            cell: (row) => (row.revokedAt ? null : <Button size="small" onClick={() => setEnding(row)}>Revoke…</Button>),
           },
         ]}
         rowId={(row) => row.id}
         empty={
           <Empty title="No keys yet" action={create}>
             A key lets a program use the admin API as the dashboard does.
-            <code className="mono mt-3 block rounded-md border border-line bg-sunken p-3 text-left text-sm break-all">
-              {`curl ${location.origin}/graphql -H "Authorization: Bearer …" -H "Content-Type: application/json" -d '{"query":"{ server { version } }"}'`}
+            <code tabIndex={0} className="mono mt-3 block overflow-x-auto rounded-md border border-line bg-sunken p-3 text-left text-sm whitespace-pre">
+              {EXAMPLE}
             </code>
           </Empty>
         }
-        toolbar={create}
+        toolbar={query.data?.apiKeys?.length === 0 ? undefined : create}
       />
       {search.create && <CreateDialog onClose={() => setCreate()} onDone={setSecret} />}
       {ending && (
@@ -102,29 +109,29 @@ function List() {
 
 function State({ row }: { row: Row }) {
   const now = useNow();
-  if (row.revokedAt) return <Pill tone="bad">Revoked</Pill>;
-  if (row.expiresAt && Date.parse(row.expiresAt) <= now) return <Pill>Over</Pill>;
-  return <Pill tone="good">Works</Pill>;
+  if (row.revokedAt) return <Pill tone="bad" icon={Ban}>Revoked</Pill>;
+  if (row.expiresAt && Date.parse(row.expiresAt) <= now) return <Pill icon={CircleDashed}>Over</Pill>;
+  return <Pill tone="good" icon={CircleCheck}>Works</Pill>;
 }
 
 const COLUMNS: Column<Row>[] = [
   {
     id: "name",
     header: "Name",
-    enableHiding: false,
-    cell: ({ row: { original } }) => (
+    isFixed: true,
+    cell: (row) => (
       <div className="min-w-28">
-        <p className="font-medium break-words">{original.name}</p>
-        <p className="mono text-faint">{original.hint}</p>
+        <p className="font-medium break-words">{row.name}</p>
+        <p className="mono text-faint">{row.hint}</p>
       </div>
     ),
   },
-  { id: "role", header: "Role", cell: ({ row }) => ROLE_TEXT[row.original.role] },
-  { id: "state", header: "Status", meta: { from: "sm" }, cell: ({ row }) => <State row={row.original} /> },
-  { id: "lastUsedAt", header: "Last used", meta: { from: "sm" }, cell: ({ row }) => <MaybeMoment at={row.original.lastUsedAt} /> },
-  { id: "lastUsedIp", header: "From", meta: { from: "xl" }, cell: ({ row }) => <span className="mono text-soft">{row.original.lastUsedIp ?? "–"}</span> },
-  { id: "expiresAt", header: "Ends", meta: { from: "md" }, cell: ({ row }) => <MaybeMoment at={row.original.expiresAt} none="never" /> },
-  { id: "createdAt", header: "Made", meta: { from: "lg" }, cell: ({ row: { original } }) => <span className="text-soft"><Moment at={original.createdAt} /> by {original.createdBy.label}</span> },
+  { id: "role", header: "Role", cell: (row) => ROLE_TEXT[row.role] },
+  { id: "state", header: "Status", from: "sm", cell: (row) => <State row={row} /> },
+  { id: "lastUsedAt", header: "Last used", from: "sm", cell: (row) => <MaybeMoment at={row.lastUsedAt} /> },
+  { id: "lastUsedIp", header: "From", from: "xl", cell: (row) => <span className="mono text-soft">{row.lastUsedIp ?? "–"}</span> },
+  { id: "expiresAt", header: "Ends", from: "md", cell: (row) => <MaybeMoment at={row.expiresAt} none="never" /> },
+  { id: "createdAt", header: "Made", from: "lg", cell: (row) => <span className="text-soft"><Moment at={row.createdAt} /> by {row.createdBy.label}</span> },
 ];
 
 function CreateDialog({ onClose, onDone }: { onClose: () => void; onDone: (secret: string | null) => void }) {

@@ -103,8 +103,8 @@ function Editor({ settings }: { settings: Settings }) {
         <Field label="E-mails of buyers" problem={problem("emailStorage")}>
           {(control) => (
             <Select {...control} value={values.emailStorage} onChange={(event) => set("emailStorage", event.target.value as EmailStorage)}>
-              <option value="HASHED">Masked, with a keyed hash to find them</option>
-              <option value="DROPPED">Not kept at all, from now on</option>
+              <option value="HASHED">Masked, findable by a hash</option>
+              <option value="DROPPED">Not kept from now on</option>
             </Select>
           )}
         </Field>

@@ -1,7 +1,7 @@
 // Who may sign in, and what they may do.
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Ellipsis, KeyRound, Power, UserCog, UserPlus } from "lucide-react";
+import { CircleCheck, Ellipsis, Hourglass, KeyRound, Power, UserCog, UserPlus } from "lucide-react";
 import { useState } from "react";
 
 import { useChange, useCreate } from "@/api/change";
@@ -55,9 +55,9 @@ function List() {
           {
             id: "menu",
             header: "",
-            enableHiding: false,
-            meta: { align: "right" },
-            cell: ({ row }) => <RowMenu row={row.original} onEdit={setEditing} onSwitch={setSwitching} onInvite={(one) => void inviteAgain(one)} />,
+            isFixed: true,
+            align: "right",
+            cell: (row) => <RowMenu row={row} onEdit={setEditing} onSwitch={setSwitching} onInvite={(one) => void inviteAgain(one)} />,
           },
         ]}
         rowId={(row) => row.id}
@@ -88,29 +88,29 @@ const COLUMNS: Column<Row>[] = [
   {
     id: "name",
     header: "Name",
-    enableHiding: false,
-    cell: ({ row: { original } }) => (
+    isFixed: true,
+    cell: (row) => (
       <div className="min-w-32">
-        <p className="font-medium break-words">{original.name}</p>
-        <p className="text-faint break-all">{original.email}</p>
+        <p className="font-medium break-words">{row.name}</p>
+        <p className="max-w-40 truncate text-faint sm:max-w-none" title={row.email}>{row.email}</p>
       </div>
     ),
   },
-  { id: "role", header: "Role", cell: ({ row }) => ROLE_TEXT[row.original.role] },
+  { id: "role", header: "Role", cell: (row) => ROLE_TEXT[row.role] },
   {
     id: "state",
     header: "Status",
-    cell: ({ row: { original } }) =>
-      !original.isActive ? <Pill icon={Power}>Off</Pill> : original.isInvited ? <Pill tone="warn">Invited</Pill> : <Pill tone="good">Active</Pill>,
+    cell: (row) =>
+      !row.isActive ? <Pill icon={Power}>Off</Pill> : row.isInvited ? <Pill tone="warn" icon={Hourglass}>Invited</Pill> : <Pill tone="good" icon={CircleCheck}>Active</Pill>,
   },
-  { id: "lastSeenAt", header: "Last seen", meta: { from: "sm" }, cell: ({ row }) => <MaybeMoment at={row.original.lastSeenAt} /> },
+  { id: "lastSeenAt", header: "Last seen", from: "sm", cell: (row) => <MaybeMoment at={row.lastSeenAt} /> },
   {
     id: "invitedUntil",
     header: "Link ends",
-    meta: { from: "lg" },
-    cell: ({ row }) => <MaybeMoment at={row.original.invitedUntil} none="–" />,
+    from: "lg",
+    cell: (row) => <MaybeMoment at={row.invitedUntil} none="–" />,
   },
-  { id: "createdAt", header: "Since", meta: { from: "md" }, cell: ({ row }) => <Moment at={row.original.createdAt} /> },
+  { id: "createdAt", header: "Since", from: "md", cell: (row) => <Moment at={row.createdAt} /> },
 ];
 
 function RowMenu({ row, onEdit, onSwitch, onInvite }: { row: Row; onEdit: (row: Row) => void; onSwitch: (row: Row) => void; onInvite: (row: Row) => void }) {

@@ -105,9 +105,9 @@ function Sessions({ sessions }: { sessions: YouQuery["sessions"] }) {
   return (
     <ul>
       {sessions.map((session) => (
-        <li key={session.id} className="flex flex-wrap items-center gap-x-4 gap-y-1 border-b border-line px-4 py-3 text-sm last:border-0 sm:px-5">
-          <Laptop aria-hidden className="size-4 text-faint" />
-          <span className="grow">
+        <li key={session.id} className="flex items-center gap-x-4 border-b border-line px-4 py-3 text-sm last:border-0 sm:px-5">
+          <Laptop aria-hidden className="size-4 shrink-0 text-faint" />
+          <span className="min-w-0 grow">
             Last seen <Moment at={session.lastSeenAt} />
             <span className="block text-faint">
               Signed in <Moment at={session.createdAt} />, ends <Moment at={session.expiresAt} /> unless it is used

@@ -112,7 +112,7 @@ function Checklist({ steps }: { steps: Step[] }) {
       </div>
       <ol>
         {steps.map((step, index) => (
-          <li key={step.title} className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line px-5 py-3.5 last:border-0">
+          <li key={step.title} className="flex items-start gap-x-4 border-b border-line px-5 py-3.5 last:border-0">
             <span
               className={
                 "figures grid size-6 shrink-0 place-items-center rounded-full text-xs font-semibold " +
@@ -122,11 +122,13 @@ function Checklist({ steps }: { steps: Step[] }) {
               {step.isDone ? <Check aria-hidden className="size-4" /> : index + 1}
               <span className="sr-only">{step.isDone ? "Done" : ""}</span>
             </span>
-            <div className="min-w-0 grow basis-60">
-              <p className={`text-base font-medium ${step.isDone ? "text-faint" : ""}`}>{step.title}</p>
-              <p className="text-sm text-faint">{step.text}</p>
+            <div className="flex min-w-0 grow flex-wrap items-center gap-x-4 gap-y-2">
+              <div className="min-w-0 grow basis-60">
+                <p className={`text-base font-medium ${step.isDone ? "text-faint" : ""}`}>{step.title}</p>
+                <p className="text-sm text-faint">{step.text}</p>
+              </div>
+              {!step.isDone && step.action}
             </div>
-            {!step.isDone && step.action}
           </li>
         ))}
       </ol>

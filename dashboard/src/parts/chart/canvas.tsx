@@ -15,6 +15,9 @@ const VARIABLES: Record<ChartColour, string> = {
   faint: "--ink-faint",
 };
 
+/** No line stands for half a conversion. */
+const WHOLE = [1, 2, 5].flatMap((step) => Array.from({ length: 10 }, (_, power) => step * 10 ** power)).sort((one, other) => one - other);
+
 export default function Canvas(props: ChartProps & { height: number }) {
   const frame = useRef<HTMLDivElement>(null);
   const { isDark } = useTheme();
@@ -63,7 +66,7 @@ function options(props: ChartProps, width: number): uPlot.Options {
         stroke: faint,
         grid: { show: false },
         ticks: { show: false },
-        size: 28,
+        size: 24,
         space: 70,
         splits: (plot) => ticks(times, plot.width),
         values: (_, splits) => splits.map(timeText),
@@ -74,7 +77,8 @@ function options(props: ChartProps, width: number): uPlot.Options {
         grid: line,
         ticks: { show: false },
         size: 52,
-        values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? valueText(value) : "")),
+        incrs: WHOLE,
+        values: (_, splits) => splits.map(valueText),
         font: "11px Inter, system-ui, sans-serif",
       },
     ],

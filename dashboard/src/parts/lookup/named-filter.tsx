@@ -1,7 +1,11 @@
 // A filter by one offer, publisher or advertiser.
 
+import { lazy, Suspense } from "react";
+
 import { FilterPopup } from "../filters";
-import { type Noun, Picker, useName } from "./picker";
+import { type Noun, useName } from "./name";
+
+const Picker = lazy(() => import("./picker").then(({ Picker }) => ({ default: Picker })));
 
 interface Props {
   noun: Noun;
@@ -14,7 +18,9 @@ export function NamedFilter({ noun, value, onChange }: Props) {
   const label = noun.charAt(0).toUpperCase() + noun.slice(1);
   return (
     <FilterPopup label={label} shown={value ? (name ?? "…") : ""} onClear={() => onChange(undefined)}>
-      <Picker noun={noun} value={value} onChange={onChange} />
+      <Suspense>
+        <Picker noun={noun} value={value} onChange={onChange} />
+      </Suspense>
     </FilterPopup>
   );
 }

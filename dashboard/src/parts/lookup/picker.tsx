@@ -5,13 +5,12 @@ import { Check, ChevronsUpDown, X } from "lucide-react";
 import { useId, useState } from "react";
 
 import { useApi } from "@/api/query";
-import { LookupAdvertisersDocument, LookupNameDocument, LookupOffersDocument, LookupPublishersDocument } from "@/api/gql/graphql";
+import { LookupAdvertisersDocument, LookupOffersDocument, LookupPublishersDocument } from "@/api/gql/graphql";
 import { Button } from "../button";
 import { useDelayed } from "../delayed";
 import { CONTROL } from "../field";
 import { Popup } from "../popup/popup";
-
-export type Noun = "offer" | "publisher" | "advertiser";
+import { type Noun, useName } from "./name";
 
 interface Found {
   id: string;
@@ -141,15 +140,4 @@ function useFound(noun: Noun, text: string): { found: Found[]; isLoading: boolea
     advertiser: advertisers.data?.advertisers.nodes,
   }[noun];
   return { found: nodes ?? [], isLoading: nodes === undefined };
-}
-
-/** What people call the thing with this id; undefined until it is known. */
-export function useName(id: string | undefined): string | undefined {
-  const { data } = useApi(LookupNameDocument, { id: id ?? "" }, { enabled: id !== undefined });
-  const node = data?.node;
-  if (!node || node.id !== id) return undefined;
-  if ("offerName" in node) return `${node.offerName} (${node.offerNumber})`;
-  if ("publisherName" in node) return `${node.publisherName} (${node.publisherNumber})`;
-  if ("advertiserName" in node) return `${node.advertiserName} (${node.advertiserNumber})`;
-  return undefined;
 }

@@ -47,7 +47,7 @@ export function CheckUrlForm() {
   }
 
   return (
-    <div className="grid gap-4">
+    <div>
       <form onSubmit={(event) => void check(event)} className="grid gap-3">
         <Field label="The whole URL, as the advertiser fires it">
           {(control) => (
@@ -63,7 +63,7 @@ export function CheckUrlForm() {
       <div aria-live="polite">
         {error && <Failed error={error} />}
         {explanation && (
-          <div className="border-t border-line pt-4">
+          <div className="mt-4 border-t border-line pt-4">
             <Explained explanation={explanation} />
           </div>
         )}

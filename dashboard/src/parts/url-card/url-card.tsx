@@ -37,9 +37,11 @@ interface Props {
   offerId?: string;
   /** Told what stands in the way, where a page can help more than a sentence. */
   blocked?: (blocker: string) => React.ReactNode;
+  /** Below the warnings: where the page can do something about them. */
+  cure?: React.ReactNode;
 }
 
-export function UrlCard({ kind, offerId, blocked }: Props) {
+export function UrlCard({ kind, offerId, blocked, cure }: Props) {
   const [domainId, setDomainId] = useState<string>();
   const [params, setParams] = useState<Param[]>([]);
   const wanted = useDelayed(params);
@@ -56,6 +58,7 @@ export function UrlCard({ kind, offerId, blocked }: Props) {
                 {url.warnings.map((warning) => (
                   <p key={warning}>{warning}</p>
                 ))}
+                {cure}
               </Notice>
             )}
             <DomainChoice kind={kind} value={domainId} onChange={setDomainId} />

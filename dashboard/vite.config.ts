@@ -18,6 +18,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // Operations and fragments that nothing uses are left out.
+    rolldownOptions: { treeshake: { manualPureFunctions: ["TypedDocumentString"] } },
   },
   server: {
     // `make run` in another shell; the browser talks to one origin, as it does in production.

@@ -2,7 +2,7 @@
 
 import { Radio, WifiOff } from "lucide-react";
 
-import type { StreamPhase } from "@/api/socket";
+import type { StreamPhase } from "@/api/follow";
 import { Pill } from "./pill";
 
 export function LivePill({ phase }: { phase: StreamPhase }) {

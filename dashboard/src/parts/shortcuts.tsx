@@ -1,11 +1,11 @@
 // Keys that do things: each page registers its own while it is there, `?` lists them all. They keep out of the way of
 // whoever types, of assistive keys with modifiers, and can be switched off (WCAG 2.1.4).
 
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import { recall, remember } from "@/app/storage";
-import { Dialog } from "./dialog";
-import { Switch } from "./field";
+
+const ShortcutList = lazy(() => import("./shortcut-list").then(({ ShortcutList }) => ({ default: ShortcutList })));
 
 export interface Shortcut {
   /** As `KeyboardEvent.key` says it, in lower case. */
@@ -55,12 +55,19 @@ export function useShortcuts(shortcuts: Shortcut[]): void {
   }, []);
 }
 
+/** What a key does now; where two want the same one, the newer. */
+export function shortcutsNow(): Shortcut[] {
+  const all = [...registered.values()].flatMap(({ current }) => current);
+  return [...new Map(all.map((one) => [one.key, one])).values()];
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-function useEnabled(): [boolean, (on: boolean) => void] {
+/** Are they switched on? */
+export function useEnabled(): [boolean, (on: boolean) => void] {
   const on = useSyncExternalStore(subscribe, enabled);
   return [
     on,
@@ -75,42 +82,9 @@ function useEnabled(): [boolean, (on: boolean) => void] {
 export function ShortcutHelp() {
   const [isOpen, setOpen] = useState(false);
   useShortcuts([{ key: "?", text: "Show this list", run: () => setOpen(true) }]);
-  return isOpen ? <Help onClose={() => setOpen(false)} /> : null;
-}
-
-function Help({ onClose }: { onClose: () => void }) {
-  const [isOn, setOn] = useEnabled();
-  const all = [...registered.values()].flatMap(({ current }) => current);
-  const shown = [...new Map(all.map((one) => [one.key, one])).values()];
-  return (
-    <Dialog title="Keyboard shortcuts" size="small" onClose={onClose}>
-      <div className="grid gap-4">
-        <table className="w-full text-sm">
-          <tbody>
-            <Row keys="Ctrl K" text="Search everything" />
-            {shown.map((one) => (
-              <Row key={one.key} keys={one.key.length === 1 ? one.key.toUpperCase() : one.key} text={one.text} />
-            ))}
-          </tbody>
-        </table>
-        <Switch
-          label="Single keys do things"
-          hint="Switch off if they get in the way of your browser or a screen reader. Ctrl K stays."
-          checked={isOn}
-          onChange={setOn}
-        />
-      </div>
-    </Dialog>
-  );
-}
-
-function Row({ keys, text }: { keys: string; text: string }) {
-  return (
-    <tr className="border-b border-line last:border-0">
-      <td className="py-1.5">{text}</td>
-      <td className="py-1.5 text-right">
-        <kbd className="mono rounded border border-line-strong bg-sunken px-1.5 py-0.5">{keys}</kbd>
-      </td>
-    </tr>
-  );
+  return isOpen ? (
+    <Suspense>
+      <ShortcutList onClose={() => setOpen(false)} />
+    </Suspense>
+  ) : null;
 }

@@ -2,7 +2,7 @@
 // and its states in their final heights. Rows that are out of sight of a long list are not in the page.
 
 import { Columns3 } from "lucide-react";
-import { lazy, type MouseEvent, type ReactNode, Suspense, useLayoutEffect, useRef, useState } from "react";
+import { lazy, memo, type MouseEvent, type ReactNode, Suspense, useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import type { List } from "@/api/query";
 import { recall, remember } from "@/app/storage";
@@ -61,10 +61,15 @@ export function DataTable<N>(props: Props<N>) {
   const { list, columns, rowId, selection, label } = props;
   const [isShown, choose] = useColumnChoice(props.name);
   const rows = list.rows ?? [];
-  const shown = columns.filter(isShown);
+  const shown = useMemo(() => columns.filter(isShown), [columns, isShown]);
   const frame = useRef<HTMLDivElement>(null);
   const span = shown.length + (selection ? 1 : 0);
   useRowKeys(frame, props);
+  // The same functions always, so that a row is drawn again only when it says something else.
+  const newest = useRef(props);
+  newest.current = props;
+  const open = useCallback((row: N) => newest.current.onOpen?.(row), []);
+  const toggle = useCallback((id: string) => newest.current.selection?.change(toggled(newest.current.selection.ids, id)), []);
 
   if (!list.rows && list.error) return <Failed error={list.error} onRetry={list.retry} />;
   const row = (index: number) => {
@@ -72,32 +77,17 @@ export function DataTable<N>(props: Props<N>) {
     if (!one) return null;
     const id = rowId(one);
     return (
-      <tr
+      <Row
         key={id}
-        tabIndex={-1}
-        data-row={id}
-        aria-rowindex={index + 2}
-        aria-selected={selection ? selection.ids.has(id) : undefined}
-        onClick={(event) => {
-          if (props.onOpen && isRowItself(event)) props.onOpen(one);
-        }}
-        className={
-          "h-[45px] border-b border-line last:border-0 -outline-offset-2 " +
-          (props.onOpen ? "cursor-pointer hover:bg-hover " : "") +
-          (id === props.openId || selection?.ids.has(id) ? "bg-accent-soft" : "")
-        }
-      >
-        {selection && (
-          <td className="w-10 pl-4">
-            <RowCheck label="Select this row" checked={selection.ids.has(id)} onChange={() => selection.change(toggled(selection.ids, id))} />
-          </td>
-        )}
-        {shown.map((column) => (
-          <td key={column.id} className={`${cellClass(column)} py-1.5`}>
-            {column.cell(one)}
-          </td>
-        ))}
-      </tr>
+        id={id}
+        row={one}
+        index={index}
+        columns={shown}
+        isOpen={id === props.openId}
+        isSelected={selection?.ids.has(id)}
+        onOpen={props.onOpen && open}
+        onToggle={toggle}
+      />
     );
   };
   const allChosen = rows.length > 0 && rows.every((row) => selection?.ids.has(rowId(row)));
@@ -163,6 +153,48 @@ export function DataTable<N>(props: Props<N>) {
     </div>
   );
 }
+
+interface RowProps<N> {
+  id: string;
+  row: N;
+  index: number;
+  columns: Column<N>[];
+  isOpen: boolean;
+  /** Undefined where nothing can be selected. */
+  isSelected: boolean | undefined;
+  onOpen: ((row: N) => void) | undefined;
+  onToggle: (id: string) => void;
+}
+
+const Row = memo(function Row<N>({ id, row, index, columns, isOpen, isSelected, onOpen, onToggle }: RowProps<N>) {
+  return (
+    <tr
+      tabIndex={-1}
+      data-row={id}
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      onClick={(event) => {
+        if (onOpen && isRowItself(event)) onOpen(row);
+      }}
+      className={
+        "h-[45px] border-b border-line last:border-0 -outline-offset-2 " +
+        (onOpen ? "cursor-pointer hover:bg-hover " : "") +
+        (isOpen || isSelected ? "bg-accent-soft" : "")
+      }
+    >
+      {isSelected !== undefined && (
+        <td className="w-10 pl-4">
+          <RowCheck label="Select this row" checked={isSelected} onChange={() => onToggle(id)} />
+        </td>
+      )}
+      {columns.map((column) => (
+        <td key={column.id} className={`${cellClass(column)} py-1.5`}>
+          {column.cell(row)}
+        </td>
+      ))}
+    </tr>
+  );
+}) as <N>(props: RowProps<N>) => ReactNode;
 
 function cellClass<N>({ align, from }: Column<N>): string {
   return `px-3 first:pl-4 last:pr-4 ${align === "right" ? "text-right" : ""} ${from ? FROM[from] : ""}`;
@@ -286,7 +318,7 @@ function useColumnChoice(name: string) {
     const kept = recall(key)?.split(",") ?? [];
     return new Map(kept.filter(Boolean).map((entry) => [entry.slice(1), entry.startsWith("+")]));
   });
-  const isShown = ({ id, isFixed, isExtra }: Choosable) => isFixed || (chosen.get(id) ?? !isExtra);
+  const isShown = useCallback(({ id, isFixed, isExtra }: Choosable) => isFixed || (chosen.get(id) ?? !isExtra), [chosen]);
   const choose = (id: string, on: boolean) => {
     const next = new Map(chosen).set(id, on);
     setChosen(next);

@@ -53,7 +53,7 @@ export function Breakdown({ search, range, interval, currency, set }: Props) {
                     <Head from="md">Rejected</Head>
                     <Head from="lg">Conversion rate</Head>
                     <Head from="sm">Revenue</Head>
-                    <Head>Payout</Head>
+                    <Head from={dimensions.length > 1 ? "sm" : undefined}>Payout</Head>
                     <th scope="col" className="px-3 py-2 font-medium max-lg:hidden">
                       Over time
                     </th>
@@ -105,7 +105,7 @@ function BreakdownRow({ row: { keys, metrics, series }, currency, set }: { row: 
       <td className="px-3 text-right max-sm:hidden">
         <Sums sums={metrics.revenue} currency={mainCurrency(metrics.revenue, currency)} />
       </td>
-      <td className="px-3 text-right">
+      <td className={`px-3 text-right ${keys.length > 1 ? "max-sm:hidden" : ""}`}>
         <Sums sums={metrics.payout} currency={mainCurrency(metrics.payout, currency)} />
       </td>
       <td className="px-3 max-lg:hidden">

@@ -4,7 +4,7 @@
 import { useCallback, useEffect, useState } from "react";
 
 import { ConversionChangesDocument, type ConversionFilter, type ConversionRowFragment } from "@/api/gql/graphql";
-import { follow, type StreamPhase } from "@/api/socket";
+import { follow, type StreamPhase } from "@/api/follow";
 
 export interface Live {
   phase: StreamPhase;

@@ -4,7 +4,7 @@
 import { useEffect, useReducer, useRef, useState } from "react";
 
 import { type ReceiptFilter, type ReceiptRowFragment, ReceiptStreamDocument } from "@/api/gql/graphql";
-import { follow, type StreamPhase } from "@/api/socket";
+import { follow, type StreamPhase } from "@/api/follow";
 
 const SHOW_MILLIS = 250;
 /** Shown at most; older ones are in the list below once it is read again. */

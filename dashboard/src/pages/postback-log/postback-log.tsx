@@ -9,7 +9,6 @@ import { type List, queryClient, useList } from "@/api/query";
 import { useMay } from "@/app/session";
 import { Button, LinkButton } from "@/parts/button";
 import { words } from "@/parts/checks";
-import { Dialog } from "@/parts/dialog";
 import { FilterMany, FilterPopup, SearchBox } from "@/parts/filters";
 import { LivePill } from "@/parts/live-pill";
 import { NamedFilter } from "@/parts/lookup/named-filter";
@@ -29,7 +28,7 @@ import { CLEARED, filterOf, isFiltered, KINDS, listFilterOf, type LogSearch, USU
 
 const Figures = lazy(() => import("./figures").then(({ Figures }) => ({ default: Figures })));
 const ReceiptDrawer = lazy(() => import("./receipt-drawer").then(({ ReceiptDrawer }) => ({ default: ReceiptDrawer })));
-const CheckUrlForm = lazy(() => import("@/parts/try-url/check-url").then(({ CheckUrlForm }) => ({ default: CheckUrlForm })));
+const CheckUrlDialog = lazy(() => import("@/parts/try-url/check-url").then(({ CheckUrlDialog }) => ({ default: CheckUrlDialog })));
 const SendTest = lazy(() => import("@/parts/try-url/send-test").then(({ SendTest }) => ({ default: SendTest })));
 const ReplayDialog = lazy(() => import("./replay").then(({ ReplayDialog }) => ({ default: ReplayDialog })));
 const ExportReceipts = lazy(() => import("./export").then(({ ExportReceipts }) => ({ default: ExportReceipts })));
@@ -96,11 +95,7 @@ export function PostbackLog() {
       {range && <Rows search={search} range={range} live={live} pause={isLive ? { isPaused, setPaused } : null} set={set} />}
       <Suspense>
         {search.receipt && <ReceiptDrawer id={search.receipt} onClose={() => set({ receipt: undefined })} />}
-        {search.check && mayTry && (
-          <Dialog title="Paste a URL to check" onClose={() => set({ check: undefined })}>
-            <CheckUrlForm />
-          </Dialog>
-        )}
+        {search.check && mayTry && <CheckUrlDialog onClose={() => set({ check: undefined })} />}
         {search.test && mayTry && <SendTest offerId={undefined} onClose={() => set({ test: undefined })} />}
         {isReplaying && range && <ReplayDialog filter={listFilterOf(search, range)} onClose={() => setReplaying(false)} />}
         {isExporting && range && <ExportReceipts filter={listFilterOf(search, range)} onClose={() => setExporting(false)} />}

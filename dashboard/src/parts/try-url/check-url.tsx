@@ -8,6 +8,7 @@ import { asApiError, type ApiError } from "@/api/errors";
 import { ExplainUrlDocument, type ExplainUrlQuery } from "@/api/gql/graphql";
 import { Button } from "@/parts/button";
 import { Checks } from "@/parts/checks";
+import { Dialog } from "@/parts/dialog";
 import { Field, TextArea } from "@/parts/field";
 import { Card } from "@/parts/page";
 import { VerdictPill } from "@/parts/pill";
@@ -23,8 +24,16 @@ export function CheckUrl() {
   );
 }
 
-/** The same without its frame. */
-export function CheckUrlForm() {
+/** The same above a page. */
+export function CheckUrlDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Paste a URL to check" onClose={onClose}>
+      <CheckUrlForm />
+    </Dialog>
+  );
+}
+
+function CheckUrlForm() {
   const [url, setUrl] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [explanation, setExplanation] = useState<Explanation | null>(null);

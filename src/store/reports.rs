@@ -251,7 +251,8 @@ impl Sheet {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => {
                 let keys = facts::KEYS.into_iter().take(plan.query.dimensions.len());
-                let keys = keys.map(|key| Ok(Some(row.try_get_by_index::<String>(key)?).filter(|text| !text.is_empty())));
+                let keys =
+                    keys.map(|key| Ok(Some(row.try_get_by_index::<String>(key)?).filter(|text| !text.is_empty())));
                 free.insert(Cells::new(plan, keys.collect::<Result<_, StoreError>>()?))
             }
         };

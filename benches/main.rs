@@ -222,10 +222,8 @@ fn on_large_tables(before: &[String], after: &[String], load_before: &str) -> Ou
 
 /// With what PostgreSQL was given beyond its defaults.
 fn of_postgres(name: String) -> String {
-    match std::env::var(postgres::MORE_SETTINGS) {
-        Ok(more) if !more.is_empty() => format!("{name}, PostgreSQL with {more}"),
-        _ => name,
-    }
+    let more = postgres::more_settings();
+    if more.is_empty() { name } else { format!("{name}, PostgreSQL with {more}") }
 }
 
 /// A form of its own; what follows its name may be its size.

@@ -37,7 +37,10 @@ pub(crate) const SETTINGS: &[&str] = &[
 ];
 
 /// More of them, with spaces between: they go before those above. `make bench` says there how much memory it may have.
-pub(crate) const MORE_SETTINGS: &str = "ROUNDTRIP_TEST_POSTGRES";
+#[expect(clippy::disallowed_methods, reason = "of the bench, which has no configuration")]
+pub(crate) fn more_settings() -> String {
+    std::env::var("ROUNDTRIP_TEST_POSTGRES").unwrap_or_default()
+}
 
 /// The URL of a new, empty database. Databases live as long as the cluster, which ends with this process.
 pub(crate) fn fresh_database() -> String {
@@ -84,7 +87,7 @@ impl Cluster {
         let log = File::create(self.log()).map_err(|e| e.to_string())?;
         let mut postgres = self.programs.command("postgres");
         postgres.arg("-D").arg(self.data()).arg("-k").arg(&self.folder).current_dir(&self.folder);
-        let more = std::env::var(MORE_SETTINGS).unwrap_or_default();
+        let more = more_settings();
         SETTINGS.iter().copied().chain(more.split_whitespace()).for_each(|setting| {
             postgres.args(["-c", setting]);
         });

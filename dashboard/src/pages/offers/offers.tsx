@@ -180,7 +180,7 @@ const COLUMNS = (figures: ReadonlyMap<string, Figures> | undefined): Column<Row>
     header: "Advertiser",
     from: "md",
     cell: (row) => (
-      <Link to="/advertisers" search={{ open: row.advertiser.id }} className="line-clamp-1 min-w-24 max-w-44 break-all text-soft hover:underline" title={row.advertiser.name}>
+      <Link to="/advertisers" search={{ open: row.advertiser.id }} className="break-words text-soft hover:underline">
         {row.advertiser.name}
       </Link>
     ),

@@ -96,7 +96,7 @@ const COLUMNS: Column<Row>[] = [
       </div>
     ),
   },
-  { id: "role", header: "Role", cell: (row) => ROLE_TEXT[row.role] },
+  { id: "role", header: "Role", from: "sm", cell: (row) => ROLE_TEXT[row.role] },
   {
     id: "state",
     header: "Status",

@@ -99,6 +99,23 @@ test("a failed request says its sentence and its id, and is tried again", () =>
     await page.getByText("No domain yet").waitFor();
   }));
 
+test("a list paints its skeleton before anything is answered", () =>
+  inWindow(async (page) => {
+    await signIn(page, server.manager);
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    let answer;
+    const answered = new Promise((resolve) => (answer = resolve));
+    await page.route("**/graphql", async (route) => {
+      await answered;
+      await route.continue();
+    });
+    await page.getByRole("link", { name: "Advertisers" }).click();
+    await page.getByRole("heading", { name: "Advertisers" }).waitFor();
+    await page.locator(".skeleton").first().waitFor();
+    answer();
+    await page.locator(".skeleton").first().waitFor({ state: "detached" });
+  }));
+
 test("a server that is away is said, and old data stays on the page", () =>
   inWindow(async (page) => {
     await signIn(page, server.manager, "/dashboard/offers/domains");

@@ -13,6 +13,9 @@ const LOOKS = [
   ["dark", 375],
 ];
 const DOCS = [
+  ["overview", "light", "/dashboard", "Overview"],
+  ["conversions", "light", "/dashboard/conversions", "Conversions"],
+  ["postback-log", "dark", "/dashboard/postback-log", "Postback Log"],
   ["offers", "light", "/dashboard/offers", "Offers"],
   ["conversion-tracking", "light", "/dashboard/offers/offer_43", "Conversion Tracking"],
   ["tracking-links", "dark", "/dashboard/offers/tracking-links?offer=offer_42&publisher=pub_7", "Conversion Global Postback"],

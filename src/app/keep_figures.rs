@@ -36,7 +36,7 @@ pub struct Keeper {
 impl Keeper {
     pub fn new(app: Arc<App>) -> Self {
         let name: [u8; 16] = random_bytes(app.entropy.as_ref());
-        let holder = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        let holder = hex::encode(name);
         Self { app, holder }
     }
 

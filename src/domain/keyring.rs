@@ -61,9 +61,7 @@ impl SecretKey {
             return Err(KeyringError::WrongLength { found: text.chars().count() });
         }
         let mut bytes = Zeroizing::new([0; 32]);
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
-            *byte = hexadecimal(pair).ok_or(KeyringError::NotHexadecimal)?;
-        }
+        hex::decode_to_slice(text, bytes.as_mut_slice()).map_err(|_| KeyringError::NotHexadecimal)?;
         Self::from_bytes(*bytes)
     }
 
@@ -74,13 +72,7 @@ impl SecretKey {
 
     /// The text form, for the key file that the embedded mode writes on its first start.
     pub fn reveal(&self) -> SecretString {
-        use fmt::Write as _;
-        let mut text = String::with_capacity(64);
-        for byte in self.0.iter() {
-            // Writing to a String does not fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.into()
+        hex::encode(*self.0).into()
     }
 
     /// The bytes themselves, for a key that is used as it is and not through a ring.
@@ -262,11 +254,6 @@ fn is_example(bytes: &[u8; 32]) -> bool {
     let few_values = seen.iter().filter(|value| **value).count() <= 8;
     let step = bytes[1].wrapping_sub(bytes[0]);
     few_values || bytes.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step)
-}
-
-fn hexadecimal(pair: &[u8; 2]) -> Option<u8> {
-    let digit = |character: u8| char::from(character).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    Some(digit(pair[0])? << 4 | digit(pair[1])?)
 }
 
 /// Chance that repeats itself, for the tests of this room: a BLAKE3 stream from a seed.

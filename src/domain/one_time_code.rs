@@ -48,8 +48,7 @@ impl OneTimeCode {
 
     pub fn digest(&self) -> CodeDigest {
         let plain: String = self.0.expose_secret().chars().filter(|character| *character != '-').collect();
-        let digest = Sha256::digest(plain);
-        CodeDigest(digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(hexadecimal).collect())
+        CodeDigest(hex::encode(Sha256::digest(plain)))
     }
 }
 
@@ -77,10 +76,6 @@ impl fmt::Debug for CodeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CodeDigest(..)")
     }
-}
-
-fn hexadecimal(digit: u8) -> Option<char> {
-    char::from_digit(u32::from(digit), 16)
 }
 
 #[cfg(test)]

@@ -117,7 +117,8 @@ impl RefreshToken {
         bytes.extend_from_slice(&random_bytes::<NONCE_BYTES>(entropy));
         let mac = mac_of(&keys.current, &bytes);
         bytes.extend_from_slice(&mac);
-        Self { text: SecretString::from(hexadecimal(&bytes)), session, generation }
+        let text = format!("{PREFIX}{}", *Zeroizing::new(hex::encode(&*bytes)));
+        Self { text: SecretString::from(text), session, generation }
     }
 
     /// Reads a token that one of `keys` made; `None` for every other text.
@@ -174,23 +175,10 @@ fn mac_of(key: &[u8; 32], signed: &[u8]) -> [u8; MAC_BYTES] {
     mac
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let text = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
-    PREFIX.chars().chain(text).collect()
-}
-
 /// Lower case only: a token has one spelling.
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digit = |character: u8| match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        _ => None,
-    };
-    if text.len() != TOKEN_BYTES * 2 {
-        return None;
-    }
-    text.as_bytes().as_chunks::<2>().0.iter().map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    let one_spelling = text.len() == TOKEN_BYTES * 2 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    one_spelling.then(|| hex::decode(text).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -99,14 +99,10 @@ pub fn unix_seconds(at: Timestamp) -> String {
 /// The URL with `parameter` at its end: the signature of everything before it, in hexadecimal; of several secrets one
 /// each, joined by a comma, the newest first.
 pub fn signed_url(secrets: &[SigningSecret], url: &str, parameter: &str) -> String {
-    let signature = |secret: &SigningSecret| hexadecimal(secret.sign(&[url.as_bytes()]).as_ref());
+    let signature = |secret: &SigningSecret| hex::encode(secret.sign(&[url.as_bytes()]));
     let signatures = secrets.iter().map(signature).collect::<Vec<_>>().join(",");
     let mark = if url.contains('?') { '&' } else { '?' };
     format!("{url}{mark}{parameter}={signatures}")
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

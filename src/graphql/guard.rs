@@ -10,7 +10,10 @@
 //! The guard refuses when nobody is signed in, too. Built without it, the schema would be open: that is why
 //! [`super::schema::build`] is the only way to one.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
     Context, OutputType, PathSegment, QueryPathNode, QueryPathSegment, Result, ServerError, ServerResult,
@@ -30,13 +33,28 @@ pub fn auth(#[graphql(desc = "The least role that is allowed.")] role: Role) {}
 const AUTH: (&str, &str) = ("auth", "role");
 
 /// Holds every field to its directive.
-#[derive(Clone, Copy, Debug)]
-pub struct RoleGuard;
+#[derive(Clone, Debug, Default)]
+pub struct RoleGuard {
+    /// Read from the schema once: it never changes, and every field of every row asks.
+    guarded: Arc<OnceLock<Guarded>>,
+}
 
 impl ExtensionFactory for RoleGuard {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+        Arc::new(self.clone())
     }
+}
+
+/// The least roles of the fields that have one, by their type.
+type Guarded = HashMap<String, HashMap<String, operator::Role>>;
+
+fn guarded(registry: &Registry) -> Guarded {
+    let of_type = |name: &str, of: &MetaType| {
+        let fields = of.fields().into_iter().flat_map(|fields| fields.keys());
+        fields.filter_map(|field| needed(registry, name, field).map(|role| (field.clone(), role))).collect()
+    };
+    let all = registry.types.iter().map(|(name, of)| (name.clone(), of_type(name, of)));
+    all.filter(|(_, fields): &(_, HashMap<_, _>)| !fields.is_empty()).collect()
 }
 
 #[async_graphql::async_trait::async_trait]
@@ -47,7 +65,8 @@ impl Extension for RoleGuard {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        match needed(&ctx.schema_env.registry, info.parent_type, info.name) {
+        let guarded = self.guarded.get_or_init(|| guarded(&ctx.schema_env.registry));
+        match guarded.get(info.parent_type).and_then(|fields| fields.get(info.name)).copied() {
             Some(needed) if !holds(ctx, needed) => Err(refusal(&info, needed)),
             Some(_) | None => next.run(ctx, info).await,
         }
@@ -55,7 +74,7 @@ impl Extension for RoleGuard {
 }
 
 /// The least role of a field, its own or that of its type; `None` where everybody who is signed in may.
-pub fn needed(registry: &Registry, parent: &str, field: &str) -> Option<operator::Role> {
+fn needed(registry: &Registry, parent: &str, field: &str) -> Option<operator::Role> {
     let own = registry.types.get(parent).and_then(|parent| parent.field_by_name(field)).and_then(role_of_field);
     own.max(needed_of(registry, parent))
 }

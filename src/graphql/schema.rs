@@ -34,7 +34,7 @@ pub fn build(app: Arc<App>, status_of: StatusOf, started_at: Timestamp) -> Admin
         started_at,
         schema_hash: hash(&sdl()),
     };
-    let builder = limited(bare()).extension(RoleGuard).extension(FreshLoaders);
+    let builder = limited(bare()).extension(RoleGuard::default()).extension(FreshLoaders);
     builder.data(app).data(status_of).data(facts).data(Arc::<Heads>::default()).finish()
 }
 

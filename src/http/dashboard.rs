@@ -71,7 +71,7 @@ fn is_public(path: &str) -> bool {
 }
 
 fn etag(file: &EmbeddedFile) -> HeaderValue {
-    let digest: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex::encode(&file.metadata.sha256_hash()[..16]);
     // Hexadecimal digits are always a header value. Weak, because the compressed form has the same one.
     HeaderValue::try_from(format!("W/\"{digest}\"")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

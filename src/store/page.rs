@@ -281,11 +281,11 @@ pub(super) fn write_cursor(order: Order, keys: &[Key]) -> String {
         })
         .collect();
     let json = serde_json::json!([CURSOR_VERSION, order.name, direction_mark(order.direction), keys]).to_string();
-    json.bytes().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(json)
 }
 
 pub(super) fn read_cursor(order: Order, text: &str) -> Result<Vec<Key>, PageRefused> {
-    let json = Some(text).filter(|text| text.len() <= CURSOR_CHARACTERS_MAX).and_then(read_hex);
+    let json = Some(text).filter(|text| text.len() <= CURSOR_CHARACTERS_MAX).and_then(|text| hex::decode(text).ok());
     let read = json.and_then(|json| serde_json::from_slice::<(u8, String, char, Vec<serde_json::Value>)>(&json).ok());
     let (version, name, mark, values) = read.ok_or(PageRefused::Cursor)?;
     let same = version == CURSOR_VERSION && name == order.name && mark == direction_mark(order.direction);
@@ -311,13 +311,6 @@ const fn direction_mark(direction: Direction) -> char {
         Direction::Ascending => '+',
         Direction::Descending => '-',
     }
-}
-
-fn read_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect::<Option<Vec<u8>>>()?;
-    rest.is_empty().then_some(bytes)
 }
 
 #[cfg(test)]

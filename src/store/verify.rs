@@ -232,9 +232,13 @@ impl fmt::Display for Drift {
             Self::Clicks { bucket, offer, publisher, difference } => {
                 write!(f, "{bucket} offer_{offer} pub_{publisher}: the figures lack {difference} clicks")
             }
-            Self::KeyOrphaned { key, owner } => write!(f, "key {}: its owner {owner} does not exist", hex(key)),
-            Self::KeyAbandoned { key } => write!(f, "key {}: no owner, and no rejection is parked on it", hex(key)),
-            Self::ParkedAstray { key } => write!(f, "key {}: a rejection is parked on it that has no place", hex(key)),
+            Self::KeyOrphaned { key, owner } => write!(f, "key {}: its owner {owner} does not exist", hex::encode(key)),
+            Self::KeyAbandoned { key } => {
+                write!(f, "key {}: no owner, and no rejection is parked on it", hex::encode(key))
+            }
+            Self::ParkedAstray { key } => {
+                write!(f, "key {}: a rejection is parked on it that has no place", hex::encode(key))
+            }
             Self::KeyMissing(id) => write!(f, "{id}: has no key, so an equal request would count again"),
         }
     }
@@ -252,10 +256,6 @@ impl fmt::Display for Lack<'_> {
         write!(f, "{conversions} conversions ({approved} approved, {pending} pending, {rejected} rejected), ")?;
         write!(f, "{events} events, revenue {revenue}, payout {payout}")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const HISTORIES: &str = "SELECT id, gaps, broken, status, money FROM (

@@ -65,13 +65,15 @@ pub(crate) struct Pgbench {
     place: (String, String),
     user: String,
     script: PathBuf,
+    /// Settings of its sessions, as `PGOPTIONS` takes them.
+    settings: &'static str,
 }
 
 impl Pgbench {
     /// `url` is that of an empty database: `postgres://user@%2Ffolder/name`.
     pub(crate) fn prepare(url: &str, folder: &Path) -> Outcome<Self> {
         let insert = format!("INSERT INTO one_row ({COLUMNS}) VALUES ({ROW});\n");
-        let pgbench = Self::asking(url, &insert, folder)?;
+        let pgbench = Self::asking(url, &insert, "", folder)?;
         let make = format!("CREATE TABLE one_row (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {TYPES})");
         let (host, name) = (&pgbench.place.0, &pgbench.place.1);
         let psql = find_postgres("psql")?;
@@ -80,7 +82,7 @@ impl Pgbench {
     }
 
     /// Runs a script of its own on the database of `url`.
-    pub(crate) fn asking(url: &str, script: &str, folder: &Path) -> Outcome<Self> {
+    pub(crate) fn asking(url: &str, script: &str, settings: &'static str, folder: &Path) -> Outcome<Self> {
         let (user, place) = url
             .strip_prefix("postgres://")
             .and_then(|rest| rest.split_once('@'))
@@ -89,12 +91,13 @@ impl Pgbench {
         let place = (host.replace("%2F", "/"), name.to_owned());
         let file = folder.join("script.pgbench");
         fs::write(&file, script)?;
-        Ok(Self { program: find_postgres("pgbench")?, place, user: user.to_owned(), script: file })
+        Ok(Self { program: find_postgres("pgbench")?, place, user: user.to_owned(), script: file, settings })
     }
 
     /// Transactions a second.
     pub(crate) fn rate(&self, clients: usize, time: Duration) -> Outcome<u64> {
         let mut command = Command::new(&self.program);
+        command.env("PGOPTIONS", self.settings);
         command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "-h", &self.place.0, "-U", &self.user]);
         command.args(["--client", &clients.to_string(), "--time", &time.as_secs().max(1).to_string()]);
         command.arg("--file").arg(&self.script).arg(&self.place.1);

@@ -89,6 +89,7 @@ impl<T: Kind> InputType for Id<T> {
     }
 }
 
+#[async_graphql::async_trait::async_trait]
 impl<T: Kind> OutputType for Id<T> {
     fn type_name() -> Cow<'static, str> {
         <ID as OutputType>::type_name()

@@ -18,7 +18,7 @@ use crate::store::dialect::{bucket_number, hex_of_uuid};
 use crate::store::error::StoreError;
 use crate::store::page::Direction;
 
-use super::plan::{Piece, Plan, Source, Span};
+use super::plan::{Bucket, Piece, Plan, Source, Span};
 use super::sums::{self, By};
 
 /// The sums of a cell, as its columns are called in all sources.
@@ -210,6 +210,8 @@ fn total(measure: &str) -> String {
     format!("CAST(SUM({measure}) AS BIGINT)")
 }
 
+/// Pieces of time that are summed each by itself: a day of hours, and some. More are read as they are.
+const SUMMED_MAX: usize = 40;
 const FIGURES: &str = "offer_id, publisher_id, currency, clicks, conversions, approved, pending, rejected, events, \
     revenue_micros AS revenue, payout_micros AS payout";
 
@@ -248,10 +250,38 @@ async fn figures(tx: &DatabaseTransaction, plan: &Plan) -> Result<String, StoreE
         rest.extend(quarters);
     }
     if !rest.is_empty() || parts.is_empty() {
-        let within = within("bucket_at", &rest);
-        parts.push(format!("SELECT bucket_at AS at, {FIGURES} FROM rollup WHERE {within}{places}"));
+        parts.extend(uncounted(plan, by, &rest, &places));
     }
     Ok(parts.join(" UNION ALL "))
+}
+
+/// The 15 minutes of days that are not counted, today above all. What lies in one bucket is summed where it is read:
+/// there are few sums, and rows for every pair and quarter of an hour, which would be sorted otherwise.
+fn uncounted(plan: &Plan, by: By, rest: &[Piece], places: &str) -> Vec<String> {
+    let whole = rest.iter().flat_map(|piece| {
+        let meets = |bucket: &&Bucket| bucket.start < piece.to && piece.from < bucket.end;
+        let part = |bucket: &Bucket| Piece { from: piece.from.max(bucket.start), to: piece.to.min(bucket.end) };
+        plan.buckets.iter().filter(meets).map(part)
+    });
+    let whole: Vec<Piece> = whole.take(SUMMED_MAX + 1).collect();
+    if whole.is_empty() || whole.len() > SUMMED_MAX {
+        let within = within("bucket_at", rest);
+        return vec![format!("SELECT bucket_at AS at, {FIGURES} FROM rollup WHERE {within}{places}")];
+    }
+    let (ids, group) = by.ids();
+    let sum = |name: &str| match name {
+        "revenue" | "payout" => format!("{} AS {name}", total(&format!("{name}_micros"))),
+        name => format!("{} AS {name}", total(name)),
+    };
+    let sums = SUMS.map(sum).join(", ");
+    let select = |piece: &Piece| {
+        let (at, within) = (piece.from.as_millis(), within("bucket_at", std::slice::from_ref(piece)));
+        format!(
+            "SELECT CAST({at} AS BIGINT) AS at, {ids}, currency, {sums} FROM rollup WHERE {within}{places}
+             GROUP BY {group}, currency"
+        )
+    };
+    whole.iter().map(select).collect()
 }
 
 fn sub_ids(plan: &Plan) -> String {

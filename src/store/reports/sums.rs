@@ -44,6 +44,15 @@ impl By {
         }
     }
 
+    /// The ids of sums of the figures, and what they are grouped by; an id that is not needed is 0.
+    pub(super) const fn ids(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Offer => ("offer_id, 0 AS publisher_id", "offer_id"),
+            Self::Publisher => ("0 AS offer_id, publisher_id", "publisher_id"),
+            Self::Both => ("offer_id, publisher_id", "offer_id, publisher_id"),
+        }
+    }
+
     /// The same of the 15 minutes; none where only the figures themselves have them.
     pub(super) const fn quarters(self) -> Option<(&'static str, &'static str)> {
         match self {
